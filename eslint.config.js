@@ -1,0 +1,79 @@
+import tseslint from 'typescript-eslint';
+
+const rawTimeAndChance = [
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'performance',
+  'Date',
+  'WeakRef',
+  'FinalizationRegistry',
+].map((name) => ({ name, message: 'Use the Runtime: simulation replaces it, and nothing else.' }));
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', '.cache/', 'test-results/'] },
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['eslint.config.js'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      eqeqeq: 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
+      // Signals carry the caller's own reason, whatever it is.
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+      '@typescript-eslint/only-throw-error': 'off',
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/base/runtime.ts', 'src/testing/**', 'src/cli/**'],
+    rules: {
+      'no-restricted-globals': ['error', ...rawTimeAndChance],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'Use the Runtime.' },
+        { object: 'process', property: 'hrtime', message: 'Use the Runtime.' },
+        { object: 'process', property: 'nextTick', message: 'Use the Runtime.' },
+        { object: 'AbortSignal', property: 'timeout', message: 'Use the Runtime.' },
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            'crypto',
+            'node:crypto',
+            'timers',
+            'node:timers',
+            'timers/promises',
+            'node:timers/promises',
+            'perf_hooks',
+            'node:perf_hooks',
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/require-await': 'off',
+    },
+  },
+  { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
+);
