@@ -75,11 +75,11 @@ export interface Calls {
     };
   };
   leaseList: {
-    request: Record<never, never>;
+    request: Readonly<Record<string, never>>;
     response: { readonly header: Header; readonly leases: readonly bigint[] };
   };
   status: {
-    request: Record<never, never>;
+    request: Readonly<Record<string, never>>;
     response: {
       readonly header: Header;
       readonly version: string;
