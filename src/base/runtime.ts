@@ -47,6 +47,11 @@ export const systemRuntime: Runtime = {
   probe: () => {},
 };
 
+/** A wall-clock time for people: ISO 8601, UTC. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
+
 /** Resolves after `delayMs`; rejects with the signal's reason as soon as it aborts. */
 export function sleep(
   runtime: Runtime,

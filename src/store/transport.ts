@@ -18,7 +18,10 @@ export interface Transport {
     request: Calls[M]['request'],
     options: UnaryOptions,
   ): Promise<Calls[M]['response']>;
-  /** Opens a stream. Never throws: a failure, also a normal end by the server, arrives once as `ended`. */
+  /**
+   * Opens a stream. Never throws: a failure, also a normal end by the server, arrives once as `ended`. The listener is
+   * not called before this returns.
+   */
   watchStream(endpoint: string, listener: StreamListener<WatchMessage>): Stream<WatchCommand>;
   keepAliveStream(endpoint: string, listener: StreamListener<KeepAliveMessage>): Stream<KeepAliveCommand>;
   /** Drops the connection to an endpoint that has been silent; the next call dials anew. Calls under way end as `unavailable`. */

@@ -1,0 +1,64 @@
+/**
+ * Where things are stored. `docs/keys.md` describes the layout for administrators and other programs; a golden test
+ * keeps it, since clients of different versions share it during a rolling deploy.
+ */
+export type LineKind = 'lock';
+
+/** A name within the namespace, or a raw prefix shared with other programs (Go's layout: `<path>/<ticket>`). */
+export type Place = string | { readonly path: string };
+
+const maxNameBytes = 512;
+
+/** @throws TypeError unless it is a non-empty string without "/" at either end */
+export function checkNamespace(namespace: string): string {
+  if (typeof namespace !== 'string' || namespace === '')
+    throw new TypeError('namespace must be a non-empty string');
+  if (namespace.startsWith('/') || namespace.endsWith('/')) {
+    throw new TypeError(`namespace must not begin or end with "/": ${JSON.stringify(namespace)}`);
+  }
+  return namespace;
+}
+
+/** The key of a session; also the prefix of everything that is said to it. */
+export function sessionKey(namespace: string, leaseId: bigint): string {
+  return `${namespace}/session/${leaseId.toString(16).padStart(16, '0')}`;
+}
+
+/** Prefix of all lines of a kind. */
+export function kindPrefix(namespace: string, kind: LineKind): string {
+  return `${namespace}/${kind}/`;
+}
+
+/**
+ * The prefix under which the tickets of a line stand, with its final "/".
+ *
+ * Names are escaped, so that `a` and `a/b` are different lines and neither contains the other.
+ *
+ * @throws TypeError for an empty name or path, or one that is no well-formed text; RangeError for one that is too long
+ */
+export function linePrefix(namespace: string, kind: LineKind, place: Place): string {
+  if (typeof place === 'string') return `${kindPrefix(namespace, kind)}${encodeName(place)}/`;
+  if (typeof place !== 'object' || typeof place.path !== 'string' || place.path === '') {
+    throw new TypeError('expected a name, or { path } with a non-empty path');
+  }
+  if (!place.path.isWellFormed()) throw new TypeError('path contains a lone surrogate');
+  return `${place.path}/`;
+}
+
+export function encodeName(name: string): string {
+  if (typeof name !== 'string' || name === '') throw new TypeError('name must be a non-empty string');
+  if (!name.isWellFormed()) throw new TypeError('name contains a lone surrogate');
+  const encoded = encodeURIComponent(name);
+  if (encoded.length > maxNameBytes)
+    throw new RangeError(`name is longer than ${maxNameBytes} bytes (escaped)`);
+  return encoded;
+}
+
+export function decodeName(encoded: string): string {
+  return decodeURIComponent(encoded);
+}
+
+/** Unique for ever: lease ids are never used again, the counter never within a session. */
+export function ticketName(leaseId: bigint, counter: number): string {
+  return `${leaseId.toString(16)}-${counter}`;
+}

@@ -1,0 +1,33 @@
+import pRetry from 'p-retry';
+import { type Runtime, sleep } from './runtime.js';
+
+export interface RetryOptions {
+  /** Whether to try again after this error; it may throw a better one. */
+  readonly again: (error: unknown, attempt: number) => boolean;
+  /** Longest pause before the second attempt; doubles with each one. @default 20 */
+  readonly minDelayMs?: number;
+  /** @default 1000 */
+  readonly maxDelayMs?: number;
+  /** Ends a pause (rejecting with its reason). An attempt under way is never cut off: its result would be lost. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `attempt` until it resolves or `again` says no, pausing in between: exponential back-off with full jitter.
+ *
+ * p-retry drives the loop but is told to wait 0 ms; the pause is taken here, on the Runtime, so that virtual time
+ * governs it. Its own `signal` is not used: it would throw away an answer that arrived together with the abort.
+ */
+export function retry<T>(runtime: Runtime, attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { minDelayMs = 20, maxDelayMs = 1_000, signal } = options;
+  return pRetry(attempt, {
+    retries: Infinity,
+    minTimeout: 0,
+    maxTimeout: 0,
+    onFailedAttempt: async ({ error, attemptNumber }) => {
+      if (!options.again(error, attemptNumber)) throw error;
+      const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
+      await sleep(runtime, runtime.random() * ceilingMs, { signal });
+    },
+  });
+}

@@ -1,0 +1,108 @@
+import { Mutex } from 'async-mutex';
+import { ClosedError } from '../base/errors.js';
+import type { Runtime } from '../base/runtime.js';
+import { checkTimeout } from '../base/wait.js';
+import type { Store } from '../store/store.js';
+import { LineViews } from './line-view.js';
+import { LocalQueues } from './local-queue.js';
+import { Session, type SessionOptions } from './session.js';
+
+export interface CloseOptions {
+  /** How long running callbacks are waited for, milliseconds. @default 10000 */
+  readonly drainTimeoutMs?: number;
+}
+
+const defaultDrainTimeoutMs = 10_000;
+
+/**
+ * What all primitives of one Conclave share: the store, the session, the views of lines, and the end of it all.
+ *
+ * The session is opened by the first that needs it, once for all, and anew after a loss. A lost session never comes back.
+ */
+export class Connection {
+  readonly store: Store;
+  readonly options: SessionOptions;
+  readonly views: LineViews;
+  readonly queues: LocalQueues = new LocalQueues();
+  /** Aborts with `ClosedError` when no new call is accepted any more. */
+  readonly closing: AbortSignal;
+
+  readonly #closer = new AbortController();
+  readonly #opening = new Mutex();
+  /** The session to use as long as it lives, and no other after it. */
+  readonly #pinned: boolean;
+  readonly #children = new Set<Connection>();
+  #session: Session | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(store: Store, options: SessionOptions, pinned?: Session) {
+    this.store = store;
+    this.options = options;
+    this.views = new LineViews(store, options.runtime);
+    this.closing = this.#closer.signal;
+    this.#session = pinned;
+    this.#pinned = pinned !== undefined;
+  }
+
+  get runtime(): Runtime {
+    return this.options.runtime;
+  }
+
+  get namespace(): string {
+    return this.options.namespace;
+  }
+
+  /**
+   * The living session, opened if there is none.
+   *
+   * @throws ClosedError; UnavailableError, OutcomeUnknownError if one cannot be opened in time; SessionLostError if this
+   * connection was made for one session and that is lost
+   */
+  async session(): Promise<Session> {
+    this.closing.throwIfAborted();
+    if (this.#session?.isAlive()) return this.#session;
+    if (this.#session && this.#pinned) throw this.#session.signal.reason;
+    return this.#opening.runExclusive(async () => {
+      // Whoever waited here finds what the first one opened.
+      if (this.#session?.isAlive()) return this.#session;
+      this.closing.throwIfAborted();
+      this.#session = await Session.open(this.store, this.options);
+      return this.#session;
+    });
+  }
+
+  /** A connection over the same store with a session of its own, open when this resolves. */
+  async withSession(ttlMs: number): Promise<{ connection: Connection; session: Session }> {
+    this.closing.throwIfAborted();
+    const options = { ...this.options, ttlMs };
+    const session = await Session.open(this.store, options);
+    const connection = new Connection(this.store, options, session);
+    this.#children.add(connection);
+    connection.closing.addEventListener('abort', () => this.#children.delete(connection));
+    // Closed while the session was being opened.
+    if (this.closing.aborted) {
+      await connection.close();
+      throw this.closing.reason;
+    }
+    return { connection, session };
+  }
+
+  /**
+   * Refuses new calls, rejects waiters, tells callbacks to stop and waits for them, gives everything back by delete.
+   * Idempotent; never rejects. The store stays open: whoever opened it closes it.
+   */
+  close({ drainTimeoutMs = defaultDrainTimeoutMs }: CloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(checkTimeout(drainTimeoutMs, 'drainTimeoutMs'));
+    return this.#closed;
+  }
+
+  async #close(drainTimeoutMs: number): Promise<void> {
+    const reason = new ClosedError('this Conclave has been closed');
+    const children = [...this.#children];
+    this.#closer.abort(reason);
+    await Promise.all(children.map((child) => child.close({ drainTimeoutMs })));
+    // A session being opened right now is waited for, or nobody would close it.
+    await this.#opening.waitForUnlock();
+    await this.#session?.close(reason, drainTimeoutMs);
+  }
+}

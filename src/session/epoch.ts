@@ -1,0 +1,140 @@
+import { isConclaveError, NotFoundError } from '../base/errors.js';
+import { retry } from '../base/retry.js';
+import type { Runtime } from '../base/runtime.js';
+import { raceSignal } from '../base/wait.js';
+import { compare, type Compare, type GetOp, put } from '../store/operations.js';
+import type { GetResult, KeyValue } from '../store/results.js';
+import type { Store } from '../store/store.js';
+
+/** What the store showed at one revision. */
+export interface Look {
+  readonly revision: bigint;
+  readonly result: GetResult;
+}
+
+interface Question {
+  readonly op: GetOp;
+  readonly answer: (look: Look) => void;
+}
+
+/** Questions one transaction can carry, well below the server's limit of 128 operations. */
+const questionsPerBump = 100;
+
+/**
+ * Settles requests whose answer was lost.
+ *
+ * Such a request may be applied at any later time. So every request that creates something compares the mod revision of
+ * the session's own key (the epoch), and to settle one that key is put again ("fence, then look"): every copy sent
+ * before is then dead for ever, and what the same transaction reads is the final truth about it.
+ */
+export class Epoch {
+  readonly #store: Store;
+  readonly #runtime: Runtime;
+  readonly #key: string;
+  readonly #leaseId: bigint;
+  readonly #createRevision: bigint;
+  readonly #ended: AbortSignal;
+  readonly #onGone: () => void;
+  #modRevision: bigint;
+  #questions: Question[] = [];
+  #bumping = false;
+
+  /** @param onGone called when the session key turns out to be gone */
+  constructor(store: Store, runtime: Runtime, { key, leaseId, kv, ended, onGone }: EpochOptions) {
+    this.#store = store;
+    this.#runtime = runtime;
+    this.#key = key;
+    this.#leaseId = leaseId;
+    this.#createRevision = kv.createRevision;
+    this.#modRevision = kv.modRevision;
+    this.#ended = ended;
+    this.#onGone = onGone;
+  }
+
+  /** Part of every transaction that creates or overwrites something: kills it once the epoch has moved on. */
+  guard(): Compare {
+    return compare.modRevision(this.#key, '=', this.#modRevision);
+  }
+
+  /** Takes note of the session key as an answer has shown it. @returns false if the session is over */
+  learn(kv: KeyValue | undefined): boolean {
+    if (kv?.createRevision !== this.#createRevision) {
+      this.#onGone();
+      return false;
+    }
+    if (kv.modRevision > this.#modRevision) this.#modRevision = kv.modRevision;
+    return true;
+  }
+
+  /**
+   * Proves that no request sent before this call will be applied after the revision returned, and shows `op` at it.
+   * Tries until it is answered. One transaction settles all that ask while another is under way.
+   *
+   * @throws SessionLostError when the session ends first; then nothing leased can be applied any more
+   */
+  async fenceThenLook(op: GetOp): Promise<Look> {
+    const answered = new Promise<Look>((resolve) => this.#questions.push({ op, answer: resolve }));
+    if (!this.#bumping) void this.#answerAll();
+    return raceSignal(answered, this.#ended);
+  }
+
+  async #answerAll(): Promise<void> {
+    this.#bumping = true;
+    while (this.#questions.length > 0 && !this.#ended.aborted) {
+      const questions = this.#questions.splice(0, questionsPerBump);
+      try {
+        await this.#bump(questions);
+      } catch {
+        // The session has ended; or something will not go away by itself, such as a withdrawn permission. Then nothing can
+        // be proved any more, and the lease will run out.
+        this.#questions.unshift(...questions);
+        break;
+      }
+    }
+    this.#bumping = false;
+  }
+
+  async #bump(questions: readonly Question[]): Promise<void> {
+    const ops = questions.map(({ op }) => op);
+    const answer = await retry(
+      this.#runtime,
+      () =>
+        this.#store.txn({
+          if: [compare.createRevision(this.#key, '=', this.#createRevision)],
+          then: [put(this.#key, '', { ignoreValue: true, lease: this.#leaseId }), ...ops],
+        }),
+      {
+        signal: this.#ended,
+        maxDelayMs: 500,
+        again: (error) => {
+          if (error instanceof NotFoundError) this.#onGone();
+          return (
+            !this.#ended.aborted &&
+            (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE'))
+          );
+        },
+      },
+    );
+    if (!answer.succeeded) {
+      this.#onGone();
+      return;
+    }
+    const { revision } = answer.header;
+    if (revision > this.#modRevision) this.#modRevision = revision;
+    const results = answer.responses.slice(1) as readonly GetResult[];
+    questions.forEach(({ answer: reply }, i) => {
+      const result = results[i];
+      if (result) reply({ revision, result });
+    });
+  }
+}
+
+export interface EpochOptions {
+  readonly key: string;
+  readonly leaseId: bigint;
+  /** The session key as created. */
+  readonly kv: Pick<KeyValue, 'createRevision' | 'modRevision'>;
+  /** Aborts when the session is over. */
+  readonly ended: AbortSignal;
+  readonly onGone: () => void;
+}

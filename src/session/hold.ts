@@ -1,0 +1,203 @@
+import { report } from '../base/diagnostics.js';
+import { FencedOutError, HoldLostError } from '../base/errors.js';
+import type { Compare, Op } from '../store/operations.js';
+import type { Answer, TxnResult } from '../store/results.js';
+import type { Dependent } from './session.js';
+import type { Ticket } from './ticket.js';
+
+/** How a hold gives back what it holds: true if it still had it. */
+export type GiveBack = () => Promise<boolean>;
+
+/**
+ * What every grant gives: the proof of it, the news of its loss, and the way to give it back.
+ *
+ * Guarantees: `signal` aborts, and `isHeld()` is false, before the store can give the same thing to somebody else, as
+ * far as clocks and a sane store go.
+ *
+ * Not guaranteed: that nobody else holds it while this process writes somewhere. It may be stopped between the check and
+ * the write, and a stalled etcd leader may end a lease early. Only the place that is written to can refuse: guard writes
+ * to the store with `guard()` or `commit()`, and have other databases keep the highest `fencingToken` they have seen.
+ */
+export class Hold implements AsyncDisposable {
+  readonly key: string;
+  /** Larger than that of every earlier holder of the same line. Not comparable between lines. */
+  readonly fencingToken: bigint;
+  /**
+   * Aborts when the hold is lost or may be (`HoldLostError`; its cause says why), and when the program is asked to stop
+   * while still holding (on `close()`, with `ClosedError`). Never by a clean release.
+   */
+  readonly signal: AbortSignal;
+
+  readonly #ticket: Ticket;
+  readonly #giveBack: GiveBack;
+  readonly #grantedAt: number;
+  readonly #controller = new AbortController();
+  readonly #dependent: Dependent;
+  #state: 'held' | 'released' | 'lost' = 'held';
+  #loss: HoldLostError | undefined;
+  #releasing: Promise<void> | undefined;
+  /** The callback that runs under this hold, if one does. */
+  #body: Promise<unknown> | undefined;
+
+  /** @param waitedMs how long the caller waited for it */
+  constructor(ticket: Ticket, giveBack: GiveBack, waitedMs: number) {
+    const { session } = ticket;
+    session.assertAlive();
+    this.#ticket = ticket;
+    this.#giveBack = giveBack;
+    this.key = ticket.key;
+    this.fencingToken = ticket.createRevision;
+    this.signal = this.#controller.signal;
+    this.#grantedAt = session.options.runtime.now();
+    this.#dependent = {
+      key: this.key,
+      createRevision: this.fencingToken,
+      stop: (reason) => this.#stop(reason),
+      sessionLost: (error) => this.#lose(error),
+      keyGone: () => this.#lose(new Error(`ticket ${this.key} was removed by somebody else`)),
+    };
+    session.remember(this.#dependent);
+    session.options.runtime.probe('hold.granted');
+    report('conclave:acquired', () => ({ key: this.key, fencingToken: this.fencingToken, waitedMs }));
+  }
+
+  /**
+   * Whether it is safe to go on, judged locally and on the safe side. Looks at the clock: after the process was stopped
+   * it finds the deadline passed, and has aborted `signal` before it returns. False from the moment `release()` is called.
+   */
+  isHeld(): boolean {
+    return this.#ticket.session.isValid() && this.#state === 'held';
+  }
+
+  /** @throws HoldLostError unless `isHeld()` */
+  assertHeld(): void {
+    if (this.isHeld()) return;
+    throw this.#loss ?? this.#notHeld();
+  }
+
+  /**
+   * For `store.txn`: `if: [...hold.guard()]`. True in the store for exactly as long as the ticket stands there, whatever
+   * this process believes. Looks at the clock as `isHeld` does.
+   */
+  guard(): Compare[] {
+    this.isHeld();
+    return [this.#ticket.guard()];
+  }
+
+  /**
+   * Runs the operations in one transaction, if the ticket still stands.
+   *
+   * @throws HoldLostError if the hold is known to be lost or released; nothing was sent
+   * @throws FencedOutError if the store refused: the hold is lost, nothing was written
+   * @throws OutcomeUnknownError if the answer was lost; it may be applied as long as the ticket stands, not after
+   */
+  async commit<const Ops extends readonly Op[]>(ops: Ops): Promise<Answer<TxnResult<Ops, []>>> {
+    const { session } = this.#ticket;
+    if (this.#state !== 'held' || !session.isAlive()) throw this.#loss ?? this.#notHeld();
+    const answer = await session.store.txn({ if: this.guard(), then: ops });
+    if (answer.succeeded) return answer;
+    this.#dependent.keyGone();
+    throw new FencedOutError(
+      `${this.#title()} has been lost: the store refused the write, nothing was written`,
+    );
+  }
+
+  /**
+   * Gives it back. Idempotent. Resolves when the store has confirmed it, at the latest when the session's time is over.
+   *
+   * @throws HoldLostError if it had been lost before: what was done under it may have overlapped with another holder
+   */
+  release(): Promise<void> {
+    this.#releasing ??= this.#release();
+    return this.#releasing;
+  }
+
+  /** Releases, but never rejects: it cannot mask the error of the body. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch(() => {});
+  }
+
+  toJSON(): { key: string; fencingToken: string } {
+    return { key: this.key, fencingToken: String(this.fencingToken) };
+  }
+
+  /**
+   * Runs `work` under the hold, then releases. Always waits for `work`.
+   *
+   * @throws the error of `work`; HoldLostError if `work` succeeded but the hold had been lost before it ended
+   */
+  async during<T>(work: (hold: this) => Promise<T>): Promise<T> {
+    // Lost, or told to stop, before it began.
+    if (this.signal.aborted) {
+      await this[Symbol.asyncDispose]();
+      throw this.signal.reason;
+    }
+    // An `async` wrapper: a synchronous throw becomes a rejection.
+    const body = (async () => work(this))();
+    this.#body = body;
+    try {
+      const result = await body;
+      this.#body = undefined;
+      await this.release();
+      return result;
+    } catch (error) {
+      this.#body = undefined;
+      await this[Symbol.asyncDispose](); // The body's error is the one to report.
+      throw error;
+    }
+  }
+
+  async #release(): Promise<void> {
+    const { session } = this.#ticket;
+    session.isAlive(); // If the deadline has passed, this is where it is noticed.
+    if (this.#state === 'lost') throw this.#loss;
+    this.#state = 'released';
+    session.options.runtime.probe('hold.release');
+    try {
+      if (await this.#giveBack()) {
+        report('conclave:released', () => ({
+          key: this.key,
+          fencingToken: this.fencingToken,
+          heldMs: session.options.runtime.now() - this.#grantedAt,
+        }));
+        return;
+      }
+    } finally {
+      session.forget(this.#dependent);
+    }
+    throw new HoldLostError(`${this.#title()} had been lost before it was released: its ticket was gone`);
+  }
+
+  /** "Stop now", while the key still stands. */
+  async #stop(reason: Error): Promise<void> {
+    this.#controller.abort(reason);
+    // A handle has nobody to wait for. A callback is waited for, and releases by itself.
+    if (this.#body) await this.#body.catch(() => {});
+    await this[Symbol.asyncDispose]();
+  }
+
+  #lose(cause: Error): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'lost';
+    const { session } = this.#ticket;
+    this.#loss = new HoldLostError(`${this.#title()} is lost: ${cause.message}`, { cause });
+    session.forget(this.#dependent);
+    this.#controller.abort(this.#loss);
+    const heldMs = session.options.runtime.now() - this.#grantedAt;
+    report('conclave:lost', () => ({ key: this.key, fencingToken: this.fencingToken, heldMs, error: cause }));
+    // Lets local followers go on; the store has nothing to give back.
+    void this.#giveBack().catch(() => {});
+  }
+
+  #notHeld(): HoldLostError {
+    const why =
+      this.#state === 'released'
+        ? 'it has been released'
+        : 'the wall clock has jumped, the machine may have been suspended; a renewal will tell';
+    return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`);
+  }
+
+  #title(): string {
+    return `hold on ${this.#ticket.line.title} (${this.key}, token ${this.fencingToken})`;
+  }
+}

@@ -1,0 +1,176 @@
+import { toText } from '../base/bytes.js';
+import { report } from '../base/diagnostics.js';
+import { ClosedError, type ConclaveError, UnavailableError } from '../base/errors.js';
+import { retry } from '../base/retry.js';
+import type { Runtime } from '../base/runtime.js';
+import { checkTimeout } from '../base/wait.js';
+import type { Endpoints } from './endpoints.js';
+import { blamesEndpoint, outcomeOf, toConclaveError } from './outcome.js';
+import { type Calls, type Method, type Transport, TransportError } from './transport.js';
+
+export interface CallOptions {
+  /** Rejects the call with the signal's reason; a mutation under way may still be applied. */
+  readonly signal?: AbortSignal | undefined;
+  /** Longest time for the call with all its attempts, in milliseconds. @default the connection's `dialTimeoutMs` */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A silent member costs a read this long before the next one is asked. */
+const readAttemptMs = 1_500;
+
+/**
+ * Unary calls: chooses the endpoint, repeats what is safe to repeat, and names what happened.
+ *
+ * A read is repeated until it is answered. A mutation is repeated only if it surely was not done; when its fate is
+ * open it ends at once with `OutcomeUnknownError`, since only its author knows how to find out.
+ */
+export class Caller {
+  readonly #transport: Transport;
+  readonly #runtime: Runtime;
+  readonly #endpoints: Endpoints;
+  readonly #defaultTimeoutMs: number;
+  #closed = false;
+
+  constructor(transport: Transport, runtime: Runtime, endpoints: Endpoints, defaultTimeoutMs: number) {
+    this.#transport = transport;
+    this.#runtime = runtime;
+    this.#endpoints = endpoints;
+    this.#defaultTimeoutMs = defaultTimeoutMs;
+  }
+
+  async call<M extends Method>(
+    method: M,
+    request: Calls[M]['request'],
+    { signal, timeoutMs }: CallOptions = {},
+  ): Promise<Calls[M]['response']> {
+    const limitMs = checkTimeout(timeoutMs ?? this.#defaultTimeoutMs);
+    signal?.throwIfAborted();
+    if (this.#closed) throw new ClosedError(`${describe(method, request)}: the connection is closed`);
+    const mutates = isMutation(method, request);
+    const until = this.#runtime.now() + limitMs;
+    const attempt = (): Promise<Calls[M]['response']> => {
+      const remainingMs = until - this.#runtime.now();
+      return this.#once(
+        method,
+        request,
+        mutates ? remainingMs : Math.min(remainingMs, readAttemptMs),
+        signal,
+      );
+    };
+    try {
+      return await retry(this.#runtime, attempt, {
+        signal,
+        again: (error, attempts) => {
+          if (signal?.aborted || this.#closed || !(error instanceof TransportError)) return false;
+          const outcome = outcomeOf(error);
+          const repeatable = outcome === 'not-done' || (outcome === 'unknown' && !mutates);
+          report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
+          return repeatable && this.#runtime.now() < until && !isHopeless(error);
+        },
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw this.#explain(error, describe(method, request), mutates, limitMs);
+    }
+  }
+
+  /** New calls reject with `ClosedError`. Calls under way end when the transport closes. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #once<M extends Method>(
+    method: M,
+    request: Calls[M]['request'],
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Calls[M]['response']> {
+    const endpoint = this.#endpoints.pick();
+    // gRPC's own deadlines are wall-clock times; a Runtime timer is not fooled by a clock step.
+    const cancel = new AbortController();
+    const onAbort = (): void => cancel.abort();
+    const timer =
+      timeoutMs === Infinity ? undefined : this.#runtime.setTimer(timeoutMs, () => cancel.abort());
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const requireLeader = !('serializable' in request && request.serializable);
+      const response = await this.#transport.unary(endpoint, method, request, {
+        signal: cancel.signal,
+        requireLeader,
+      });
+      this.#endpoints.sawTerm(response.header.raftTerm);
+      this.#endpoints.succeeded(endpoint);
+      return response;
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      const cancelledByCaller = signal?.aborted ?? false;
+      if (!cancelledByCaller && blamesEndpoint(error)) this.#endpoints.failed(endpoint);
+      throw error.status === 'cancelled' && !cancelledByCaller && !this.#closed
+        ? new TransportError(
+            'deadline-exceeded',
+            `no answer from ${endpoint} within ${Math.round(timeoutMs)} ms`,
+            { cause: error },
+          )
+        : error;
+    } finally {
+      timer?.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #explain(error: unknown, what: string, mutates: boolean, limitMs: number): unknown {
+    if (!(error instanceof TransportError)) return error;
+    if (this.#closed && !mutates)
+      return new ClosedError(`${what}: the connection was closed`, { cause: error });
+    const ours: ConclaveError = toConclaveError(error, what, mutates);
+    if (!(ours instanceof UnavailableError)) return ours;
+    const endpoints = this.#endpoints.all.join(', ');
+    return new UnavailableError(
+      `${ours.message}; tried ${endpoints} for ${Math.round(limitMs)} ms. Is etcd running there?`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** No repetition will mend a certificate that is not trusted. */
+function isHopeless(error: TransportError): boolean {
+  return toConclaveError(error, '', false).code === 'AUTH';
+}
+
+function isMutation(method: Method, request: Calls[Method]['request']): boolean {
+  switch (method) {
+    case 'get':
+    case 'status':
+    case 'leaseList':
+    case 'leaseTimeToLive':
+      return false;
+    case 'txn':
+      return hasWrites(request as Calls['txn']['request']);
+    case 'put':
+    case 'remove':
+    case 'compact':
+    case 'leaseGrant':
+    case 'leaseRevoke':
+      return true;
+    default:
+      method satisfies never;
+      return true;
+  }
+}
+
+/** A transaction without a write in any branch is a read. */
+function hasWrites(txn: Calls['txn']['request']): boolean {
+  return [...txn.then, ...txn.else].some((op) => op.kind !== 'get' && (op.kind !== 'txn' || hasWrites(op)));
+}
+
+function describe<M extends Method>(method: M, request: Calls[M]['request']): string {
+  if ('range' in request) return `${method} ${quote(request.range.key)}`;
+  if ('key' in request) return `${method} ${quote(request.key)}`;
+  return method;
+}
+
+function quote(key: Uint8Array): string {
+  return JSON.stringify(toText(key));
+}

@@ -1,0 +1,231 @@
+import { report } from '../base/diagnostics.js';
+import type { Runtime, Timer } from '../base/runtime.js';
+import type { Endpoints } from './endpoints.js';
+import {
+  type KeepAliveCommand,
+  type KeepAliveMessage,
+  type Stream,
+  type Transport,
+  TransportError,
+} from './transport.js';
+
+/** An answered renewal. What it proves counts from when it was SENT: the store's clock for the lease started no earlier. */
+export interface Renewal {
+  /** `Runtime.now()` when the request was written. */
+  readonly sentAt: number;
+  /** `Runtime.wallNow()` at the same moment. */
+  readonly sentAtWall: number;
+  readonly ttlSeconds: number;
+}
+
+export interface KeepAliveListener {
+  renewed(renewal: Renewal): void;
+  /** The store says the lease does not exist. The last call. */
+  gone(): void;
+  /** Asked before each renewal; a lease past its deadline must not be renewed: it would block the stream until revoked. */
+  mayRenew(): boolean;
+}
+
+/** A stream that leaves a renewal unanswered this long (or a sixth of the TTL, if that is longer) is replaced. */
+const silenceMinMs = 500;
+const reconnectMinMs = 20;
+const reconnectMaxMs = 500;
+
+interface Sent {
+  readonly at: number;
+  readonly atWall: number;
+}
+
+/** One lease on the stream. */
+export class KeptLease {
+  readonly id: bigint;
+  readonly listener: KeepAliveListener;
+  ttlMs: number;
+  dueAt: number;
+  /** Sends on the current stream without an answer yet; answers come in their order. */
+  pending: Sent[] = [];
+  readonly #keeper: KeepAlive;
+
+  constructor(keeper: KeepAlive, id: bigint, ttlMs: number, dueAt: number, listener: KeepAliveListener) {
+    this.#keeper = keeper;
+    this.id = id;
+    this.ttlMs = ttlMs;
+    this.dueAt = dueAt;
+    this.listener = listener;
+  }
+
+  /** Sends a renewal now instead of at the next third of the TTL. */
+  renewNow(): void {
+    this.#keeper.renewNow(this);
+  }
+
+  /** No listener call after this returns. Idempotent. */
+  stop(): void {
+    this.#keeper.remove(this);
+  }
+}
+
+/**
+ * Keeps leases alive: one stream for all of them, each renewed every third of its TTL.
+ *
+ * An answer counts only on the current stream, matched first-in-first-out per lease to its own send, and only if the
+ * member that answered is not behind the highest raft term seen.
+ */
+export class KeepAlive {
+  readonly #transport: Transport;
+  readonly #runtime: Runtime;
+  readonly #endpoints: Endpoints;
+  readonly #leases = new Map<bigint, KeptLease>();
+  #stream: { endpoint: string; stream: Stream<KeepAliveCommand> } | undefined;
+  #timer: Timer | undefined;
+  #failures = 0;
+  #connectAt = 0;
+
+  constructor(transport: Transport, runtime: Runtime, endpoints: Endpoints) {
+    this.#transport = transport;
+    this.#runtime = runtime;
+    this.#endpoints = endpoints;
+  }
+
+  /** @param ttlMs as granted. The first renewal is sent after a third of it. */
+  add(id: bigint, ttlMs: number, listener: KeepAliveListener): KeptLease {
+    const lease = new KeptLease(this, id, ttlMs, this.#runtime.now() + ttlMs / 3, listener);
+    this.#leases.set(id, lease);
+    this.#schedule();
+    return lease;
+  }
+
+  renewNow(lease: KeptLease): void {
+    if (this.#leases.get(lease.id) !== lease) return;
+    lease.dueAt = this.#runtime.now();
+    this.#tick();
+  }
+
+  remove(lease: KeptLease): void {
+    if (this.#leases.get(lease.id) !== lease) return;
+    this.#leases.delete(lease.id);
+    if (this.#leases.size === 0) this.close();
+  }
+
+  /** Stops renewing everything. */
+  close(): void {
+    this.#leases.clear();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#stream?.stream.close();
+    this.#stream = undefined;
+  }
+
+  /** One timer for all: the next renewal due, or the next moment at which silence has lasted too long. */
+  #schedule(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    let at = Infinity;
+    for (const lease of this.#leases.values()) at = Math.min(at, lease.dueAt, silentAt(lease));
+    if (at === Infinity) return;
+    if (!this.#stream) at = Math.max(at, this.#connectAt);
+    const now = this.#runtime.now();
+    const dueAt = Math.max(at, now);
+    this.#timer = this.#runtime.setTimer(dueAt - now, () => this.#wake(dueAt), { background: true });
+  }
+
+  #wake(dueAt: number): void {
+    const lagMs = this.#runtime.now() - dueAt;
+    if (lagMs > 100) report('conclave:event-loop-lag', () => ({ lagMs }));
+    if (lagMs < silenceMinMs / 2) return this.#tick();
+    // This process stood still, and answers may lie unread in the socket: read them before judging the stream.
+    this.#timer = this.#runtime.setTimer(10, () => this.#tick(), { background: true });
+  }
+
+  #tick(): void {
+    const now = this.#runtime.now();
+    if (this.#stream && [...this.#leases.values()].some((lease) => silentAt(lease) <= now)) {
+      this.#transport.reset(this.#stream.endpoint);
+      this.#broken(new TransportError('unavailable', 'keep-alive stream silent'));
+      return;
+    }
+    const due = [...this.#leases.values()].filter((lease) => lease.dueAt <= now);
+    if (due.length > 0 && !this.#stream && now >= this.#connectAt) this.#connect();
+    if (this.#stream) for (const lease of due) this.#send(lease);
+    this.#schedule();
+  }
+
+  #send(lease: KeptLease): void {
+    if (!lease.listener.mayRenew()) return this.remove(lease);
+    const sent = { at: this.#runtime.now(), atWall: this.#runtime.wallNow() };
+    lease.pending.push(sent);
+    lease.dueAt = sent.at + lease.ttlMs / 3;
+    this.#runtime.probe('keep-alive.send');
+    this.#stream?.stream.send({ lease: lease.id });
+  }
+
+  #connect(): void {
+    const endpoint = this.#endpoints.pick();
+    const isCurrent = (): boolean => this.#stream?.stream === stream;
+    const stream = this.#transport.keepAliveStream(endpoint, {
+      message: (message) => {
+        if (isCurrent()) this.#message(endpoint, message);
+      },
+      ended: (error) => {
+        if (isCurrent()) this.#broken(error);
+      },
+    });
+    this.#stream = { endpoint, stream };
+    // Answers to sends on an earlier stream can no longer be told apart: they do not count.
+    for (const lease of this.#leases.values()) lease.pending = [];
+  }
+
+  #broken(error: TransportError): void {
+    const { endpoint, stream } = this.#stream ?? {};
+    stream?.close();
+    this.#stream = undefined;
+    if (endpoint !== undefined) this.#endpoints.failed(endpoint);
+    this.#failures++;
+    report('conclave:retry', () => ({
+      what: `keep-alive stream to ${endpoint ?? ''}`,
+      attempt: this.#failures,
+      error,
+    }));
+    const now = this.#runtime.now();
+    // The first time the next endpoint is tried at once: time is what a lease has least of.
+    const ceilingMs =
+      this.#failures === 1 ? 0 : Math.min(reconnectMaxMs, reconnectMinMs * 2 ** this.#failures);
+    this.#connectAt = now + this.#runtime.random() * ceilingMs;
+    for (const lease of this.#leases.values()) {
+      lease.pending = [];
+      lease.dueAt = now;
+    }
+    this.#schedule();
+  }
+
+  #message(endpoint: string, { header, lease: id, ttlSeconds }: KeepAliveMessage): void {
+    const lease = this.#leases.get(id);
+    const sent = lease?.pending.shift();
+    if (!lease || !sent) return;
+    if (!this.#endpoints.sawTerm(header.raftTerm)) {
+      return this.#broken(
+        new TransportError('unavailable', 'keep-alive answered by a member with an old raft term'),
+      );
+    }
+    if (ttlSeconds <= 0) {
+      this.remove(lease);
+      return lease.listener.gone();
+    }
+    this.#failures = 0;
+    this.#endpoints.succeeded(endpoint);
+    lease.ttlMs = ttlSeconds * 1_000;
+    report('conclave:keep-alive', () => ({
+      leaseId: id,
+      endpoint,
+      latencyMs: this.#runtime.now() - sent.at,
+    }));
+    lease.listener.renewed({ sentAt: sent.at, sentAtWall: sent.atWall, ttlSeconds });
+    this.#schedule();
+  }
+}
+
+/** When the oldest unanswered renewal will have waited too long. */
+function silentAt(lease: KeptLease): number {
+  const oldest = lease.pending[0];
+  return oldest ? oldest.at + Math.max(silenceMinMs, lease.ttlMs / 6) : Infinity;
+}

@@ -1,0 +1,138 @@
+import { AlreadyExistsError, ClosedError, NotFoundError, OutcomeUnknownError } from '../base/errors.js';
+import type { Runtime } from '../base/runtime.js';
+import type { Caller, CallOptions } from './caller.js';
+import type { KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
+import { Pipe } from './pipe.js';
+import type { Header } from './results.js';
+
+export interface GrantOptions {
+  /** Whole seconds; the server raises it to its minimum (2 by default) and says so in the answer. */
+  readonly ttlSeconds: number;
+  /** @default one chosen by this client, so that a repeated request cannot grant two leases */
+  readonly id?: bigint;
+}
+
+export interface Lease {
+  readonly header: Header;
+  readonly id: bigint;
+  /** As granted. */
+  readonly ttlSeconds: number;
+  /** `Runtime.now()` when the request was first written: the lease ends no earlier than this plus its TTL. */
+  readonly sentAt: number;
+  readonly sentAtWall: number;
+}
+
+export interface LeaseStatus {
+  readonly header: Header;
+  readonly id: bigint;
+  /** Remaining seconds; -1 if the lease does not exist. */
+  readonly ttlSeconds: number;
+  readonly grantedTtlSeconds: number;
+  readonly keys: readonly Uint8Array[];
+}
+
+const maxTtlSeconds = 9_000_000_000;
+
+/** Leases: keys attached to one disappear, all in one revision, when it ends. */
+export class Leases {
+  readonly #caller: Caller;
+  readonly #keepAlive: KeepAlive;
+  readonly #runtime: Runtime;
+  readonly #streams = new Set<Pipe<Renewal>>();
+
+  constructor(caller: Caller, keepAlive: KeepAlive, runtime: Runtime) {
+    this.#caller = caller;
+    this.#keepAlive = keepAlive;
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Safe to repeat: the id is chosen here, so when the answer of a first request was lost, "exists already" means granted.
+   *
+   * @throws AlreadyExistsError if a lease with the given id existed before
+   * @throws OutcomeUnknownError after `timeoutMs`; then the lease may exist for one TTL
+   */
+  async grant(
+    { ttlSeconds, id = this.#runtime.id() }: GrantOptions,
+    options: CallOptions = {},
+  ): Promise<Lease> {
+    if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
+      throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
+    }
+    const sent = { sentAt: this.#runtime.now(), sentAtWall: this.#runtime.wallNow() };
+    try {
+      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, options)), ...sent };
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) throw error;
+    }
+    try {
+      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, options)), ...sent };
+    } catch (error) {
+      if (!(error instanceof AlreadyExistsError)) throw error;
+      const { header, grantedTtlSeconds } = await this.timeToLive(id, options);
+      return { header, id, ttlSeconds: grantedTtlSeconds, ...sent };
+    }
+  }
+
+  /** Deletes the lease's keys, all in one revision. @throws NotFoundError if the lease does not exist (any more) */
+  async revoke(id: bigint, options?: CallOptions): Promise<{ readonly header: Header }> {
+    return this.#caller.call('leaseRevoke', { id }, options);
+  }
+
+  async timeToLive(
+    id: bigint,
+    options: CallOptions & { readonly keys?: boolean } = {},
+  ): Promise<LeaseStatus> {
+    return this.#caller.call('leaseTimeToLive', { id, keys: options.keys ?? false }, options);
+  }
+
+  async list(
+    options?: CallOptions,
+  ): Promise<{ readonly header: Header; readonly leases: readonly bigint[] }> {
+    return this.#caller.call('leaseList', {}, options);
+  }
+
+  /** Renews once. @throws NotFoundError if the lease does not exist (any more) */
+  async keepAliveOnce(id: bigint, { signal }: Pick<CallOptions, 'signal'> = {}): Promise<Renewal> {
+    for await (const renewal of this.keepAlive(id, { ttlSeconds: 3, signal })) return renewal;
+    throw new ClosedError(`keep-alive of lease ${id.toString(16)}: the connection was closed`);
+  }
+
+  /**
+   * Renews for ever, the first time at once, then every third of the TTL; yields each answered renewal. Ends by throwing
+   * the reason: `NotFoundError` when the lease is gone, `ClosedError`, or the signal's reason. `break` stops renewing.
+   */
+  async *keepAlive(
+    id: bigint,
+    {
+      signal,
+      ttlSeconds = 15,
+    }: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
+  ): AsyncGenerator<Renewal, void, undefined> {
+    const pipe = new Pipe<Renewal>(signal);
+    this.#streams.add(pipe);
+    const kept = this.keep(id, ttlSeconds * 1_000, {
+      renewed: (renewal) => pipe.push(renewal),
+      gone: () =>
+        pipe.fail(new NotFoundError(`lease ${id.toString(16)} does not exist (expired or revoked)`)),
+      mayRenew: () => true,
+    });
+    kept.renewNow();
+    try {
+      for await (const renewals of pipe) yield* renewals;
+    } finally {
+      kept.stop();
+      this.#streams.delete(pipe);
+    }
+  }
+
+  /** The callback form of `keepAlive`, for code that must know of a loss before anything else runs. */
+  keep(id: bigint, ttlMs: number, listener: KeepAliveListener): KeptLease {
+    return this.#keepAlive.add(id, ttlMs, listener);
+  }
+
+  close(): void {
+    this.#keepAlive.close();
+    for (const pipe of this.#streams) pipe.fail(new ClosedError('keep-alive: the connection was closed'));
+  }
+}

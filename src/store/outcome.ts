@@ -1,0 +1,148 @@
+import {
+  AlreadyExistsError,
+  AuthError,
+  CompactedError,
+  type ConclaveError,
+  FutureRevisionError,
+  InvalidRequestError,
+  NotFoundError,
+  OutcomeUnknownError,
+  ResourceExhaustedError,
+  UnavailableError,
+  UnsupportedError,
+} from '../base/errors.js';
+import type { TransportError } from './transport.js';
+
+/**
+ * What a failed request means for what it asked.
+ *
+ * - `not-done`: it surely had no effect; it may be sent again, anywhere.
+ * - `unknown`: it may have been applied, and may yet be applied at any later time.
+ * - `refused`: it surely had no effect, and sending it again would change nothing.
+ */
+export type Outcome = 'not-done' | 'unknown' | 'refused';
+
+const spaceExceeded = 'database space exceeded';
+
+export function outcomeOf({ status, detail, neverSent }: TransportError): Outcome {
+  if (neverSent) return 'not-done';
+  // Comes with status "unknown" since the server does not map it: match the text.
+  if (detail.includes('too many requests')) return 'not-done';
+  if (detail.includes('rpc not supported for learner')) return 'not-done';
+  // The token, not the request, was refused.
+  if (detail.includes('invalid auth token') || detail.includes('revision of auth store is old'))
+    return 'not-done';
+  switch (status) {
+    // "database space exceeded" is among them: the put that crosses the quota is applied and answered so.
+    case 'resource-exhausted':
+    case 'unavailable':
+    case 'deadline-exceeded':
+    case 'cancelled':
+    case 'internal':
+    case 'unknown':
+    case 'aborted':
+    case 'data-loss':
+      return 'unknown';
+    case 'invalid-argument':
+    case 'not-found':
+    case 'already-exists':
+    case 'permission-denied':
+    case 'failed-precondition':
+    case 'out-of-range':
+    case 'unimplemented':
+    case 'unauthenticated':
+      return 'refused';
+    default:
+      status satisfies never;
+      return 'unknown';
+  }
+}
+
+/** True if the store, not the way to it, is the reason: another endpoint would answer the same. */
+export function blamesEndpoint(error: TransportError): boolean {
+  return outcomeOf(error) !== 'refused' && !/database space exceeded|too many requests/.test(error.detail);
+}
+
+/**
+ * The one place where wire errors become ours.
+ *
+ * @param what names the request in the message, for example `put "a"`
+ */
+export function toConclaveError(error: TransportError, what: string, isMutation: boolean): ConclaveError {
+  const options = { cause: error };
+  const said = error.detail || error.status;
+  if (isCertificateProblem(error)) {
+    return new AuthError(
+      `${what}: the server's certificate was not accepted (${said}); check tls.ca and tls.serverName`,
+      options,
+    );
+  }
+  switch (outcomeOf(error)) {
+    case 'not-done':
+      return new UnavailableError(`${what}: not sent or not accepted (${said})`, options);
+    case 'unknown':
+      return isMutation ? unknownError(error, what, said) : readFailure(error, what, said);
+    case 'refused':
+      return refusal(error, what, said);
+  }
+}
+
+function unknownError(error: TransportError, what: string, said: string): ConclaveError {
+  if (isSpaceExceeded(error)) {
+    const cause = new ResourceExhaustedError(`the store is over its space quota (${said})`, { cause: error });
+    return new OutcomeUnknownError(
+      `${what}: the store is over its space quota and may or may not have applied this; compact, defragment and disarm the alarm`,
+      { cause },
+    );
+  }
+  return new OutcomeUnknownError(
+    `${what}: sent, but no answer tells whether it was applied (${said}); it may still be applied later`,
+    {
+      cause: error,
+    },
+  );
+}
+
+function readFailure(error: TransportError, what: string, said: string): ConclaveError {
+  if (error.status === 'resource-exhausted')
+    return new ResourceExhaustedError(`${what}: ${said}`, { cause: error });
+  return new UnavailableError(`${what}: no answer (${said})`, { cause: error });
+}
+
+function refusal(error: TransportError, what: string, said: string): ConclaveError {
+  const options = { cause: error };
+  if (/permission denied/.test(said)) {
+    return new AuthError(`${what}: permission denied; the user's roles do not cover these keys`, options);
+  }
+  if (/invalid user ID or password/.test(said))
+    return new AuthError(`${what}: wrong user name or password`, options);
+  if (/user name is empty/.test(said))
+    return new AuthError(`${what}: the store wants a user name and password`, options);
+  if (error.status === 'unauthenticated' || error.status === 'permission-denied')
+    return new AuthError(`${what}: ${said}`, options);
+  if (/lease not found/.test(said))
+    return new NotFoundError(`${what}: the lease does not exist (expired or revoked)`, options);
+  if (/key not found/.test(said))
+    return new NotFoundError(`${what}: the key does not exist (${said})`, options);
+  if (/lease already exists/.test(said))
+    return new AlreadyExistsError(`${what}: the lease exists already`, options);
+  if (/has been compacted/.test(said))
+    return new CompactedError(`${what}: that revision has been compacted away`, 0n, options);
+  if (/future revision/.test(said))
+    return new FutureRevisionError(`${what}: that revision is not there yet`, options);
+  if (error.status === 'not-found') return new NotFoundError(`${what}: ${said}`, options);
+  if (error.status === 'already-exists') return new AlreadyExistsError(`${what}: ${said}`, options);
+  if (error.status === 'unimplemented')
+    return new UnsupportedError(`${what}: not supported by this store (${said})`, options);
+  return new InvalidRequestError(`${what}: ${said}`, options);
+}
+
+/** The answer of a store that is over its quota: puts fail, deletes and keep-alives work. */
+export function isSpaceExceeded(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) if (e.message.includes(spaceExceeded)) return true;
+  return false;
+}
+
+function isCertificateProblem({ neverSent, detail }: TransportError): boolean {
+  return neverSent && /certificate|altname|self.signed|unable to verify|UNABLE_TO_/i.test(detail);
+}

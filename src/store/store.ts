@@ -1,0 +1,136 @@
+import type { Bytes } from '../base/bytes.js';
+import { checkTimeout } from '../base/wait.js';
+import type { Runtime } from '../base/runtime.js';
+import { Caller, type CallOptions } from './caller.js';
+import { Endpoints } from './endpoints.js';
+import { KeepAlive } from './keep-alive.js';
+import { Leases } from './lease.js';
+import {
+  get,
+  type GetOptions,
+  type Op,
+  put,
+  type PutOptions,
+  type RangeLike,
+  remove,
+  type RemoveOptions,
+  toRange,
+  txn,
+  type TxnParts,
+} from './operations.js';
+import type { Answer, GetResult, Header, PutResult, RemoveResult, ResultOf, TxnResult } from './results.js';
+import type { Transport } from './transport.js';
+import { type Watch, WatchHub, type WatchListener } from './watch-hub.js';
+import { watching, type WatchNotice, type WatchOptions } from './watching.js';
+
+export interface StoreOptions {
+  readonly runtime: Runtime;
+  /** Default limit of a call with all its attempts, milliseconds. @default 5000 */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * A connection to etcd, or to the embedded engine: key-value operations, transactions, leases, watches.
+ *
+ * Every mutation ends done, not done (`UnavailableError`, or an error that says what was refused), or unknown
+ * (`OutcomeUnknownError`: it may be applied at any later time). Reads are repeated on another endpoint until answered.
+ *
+ * @throws (every method) TypeError or RangeError for bad arguments, before any I/O; ClosedError after close
+ */
+export class Store {
+  readonly lease: Leases;
+  readonly #caller: Caller;
+  readonly #hub: WatchHub;
+  readonly #transport: Transport;
+  readonly #endpoints: Endpoints;
+
+  constructor(transport: Transport, { runtime, timeoutMs = 5_000 }: StoreOptions) {
+    this.#transport = transport;
+    this.#endpoints = new Endpoints(runtime, transport.endpoints);
+    this.#caller = new Caller(transport, runtime, this.#endpoints, checkTimeout(timeoutMs));
+    this.#hub = new WatchHub(transport, runtime, this.#endpoints);
+    this.lease = new Leases(this.#caller, new KeepAlive(transport, runtime, this.#endpoints), runtime);
+  }
+
+  get endpoints(): readonly string[] {
+    return this.#endpoints.all;
+  }
+
+  async put(key: Bytes, value: Bytes, options: PutOptions & CallOptions = {}): Promise<Answer<PutResult>> {
+    return this.#caller.call('put', put(key, value, options), options);
+  }
+
+  /** An absent key is an empty list, not an error. */
+  async get(target: RangeLike, options: GetOptions & CallOptions = {}): Promise<Answer<GetResult>> {
+    return this.#caller.call('get', get(target, options), options);
+  }
+
+  async remove(target: RangeLike, options: RemoveOptions & CallOptions = {}): Promise<Answer<RemoveResult>> {
+    return this.#caller.call('remove', remove(target, options), options);
+  }
+
+  /** If all compares hold runs `then`, else `else`; atomically, at one revision. The results follow the operations' types. */
+  async txn<const Then extends readonly Op[] = [], const Else extends readonly Op[] = []>(
+    parts: TxnParts<Then, Else>,
+    options?: CallOptions,
+  ): Promise<Answer<TxnResult<Then, Else>>> {
+    // The wire does not know the types of the branches; the server answers operation by operation.
+    return (await this.#caller.call('txn', txn(parts), options)) as Answer<TxnResult<Then, Else>>;
+  }
+
+  /** Runs one operation value. */
+  async do<O extends Op>(op: O, options?: CallOptions): Promise<Answer<ResultOf<O>>> {
+    return (await this.#dispatch(op, options)) as Answer<ResultOf<O>>;
+  }
+
+  /** Forgets what was overwritten or deleted before `revision`; reads and watches of it fail from then on. */
+  async compact(
+    revision: bigint,
+    options: CallOptions & { readonly physical?: boolean } = {},
+  ): Promise<{ readonly header: Header }> {
+    if (typeof revision !== 'bigint') throw new TypeError('revision must be a bigint');
+    return this.#caller.call('compact', { revision, physical: options.physical ?? false }, options);
+  }
+
+  /**
+   * Changes as they happen: every matching event once, in order, in whole revisions, over reconnects.
+   * Throws `CompactedError` if events it should deliver are no longer there, `AuthError`, or the signal's reason.
+   */
+  watch(target: RangeLike, options: WatchOptions = {}): AsyncGenerator<WatchNotice, void, undefined> {
+    return watching(this.#hub, target, options);
+  }
+
+  /** The callback form of `watch`, for code that must see an event before anything else runs. */
+  listen(
+    target: RangeLike,
+    options: Omit<WatchOptions, 'signal' | 'progress'>,
+    listener: WatchListener,
+  ): Watch {
+    const { startRevision = 0n, prevKv = false, exclude = [] } = options;
+    return this.#hub.open({ range: toRange(target), startRevision, prevKv, exclude }, listener);
+  }
+
+  /** Ends watches and keep-alives with `ClosedError`; calls under way end as the network leaves them. Idempotent. */
+  async close(): Promise<void> {
+    this.#caller.close();
+    this.#hub.close();
+    this.lease.close();
+    await this.#transport.close();
+  }
+
+  #dispatch(
+    op: Op,
+    options?: CallOptions,
+  ): Promise<Answer<GetResult | PutResult | RemoveResult | TxnResult>> {
+    switch (op.kind) {
+      case 'get':
+        return this.#caller.call('get', op, options);
+      case 'put':
+        return this.#caller.call('put', op, options);
+      case 'remove':
+        return this.#caller.call('remove', op, options);
+      case 'txn':
+        return this.#caller.call('txn', op, options);
+    }
+  }
+}

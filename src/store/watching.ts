@@ -1,0 +1,77 @@
+import type { RangeLike } from './operations.js';
+import { toRange } from './operations.js';
+import { Pipe } from './pipe.js';
+import type { StoreEvent } from './results.js';
+import type { Watch, WatchHub } from './watch-hub.js';
+
+export interface WatchOptions {
+  /** First revision to deliver, for example the revision of a `get` plus one; 0n means from now. @default 0n */
+  readonly startRevision?: bigint;
+  /** Give each event the pair as it was before. @default false */
+  readonly prevKv?: boolean;
+  /** Leave out events of these types. @default [] */
+  readonly exclude?: readonly ('put' | 'delete')[];
+  /** Yield signs of life too, at least each second while nothing happens. @default false */
+  readonly progress?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type WatchNotice =
+  /** Everything after `revision` (or from `startRevision` on) follows. */
+  | { readonly kind: 'created'; readonly revision: bigint }
+  /** All matching events of one revision. */
+  | { readonly kind: 'events'; readonly revision: bigint; readonly events: readonly StoreEvent[] }
+  | { readonly kind: 'progress'; readonly revision: bigint };
+
+/** A reader this many notices behind makes the watch stop reading; it goes on from there once the reader has caught up. */
+const backlogLimit = 1_000;
+
+/**
+ * The iterable form of a watch. Nothing is sent before the first `next()`; `break` cancels; an abort throws the signal's
+ * reason; anything else that ends it is thrown too.
+ */
+export async function* watching(
+  hub: WatchHub,
+  target: RangeLike,
+  options: WatchOptions,
+): AsyncGenerator<WatchNotice, void, undefined> {
+  const { startRevision = 0n, prevKv = false, exclude = [], progress = false, signal } = options;
+  const range = toRange(target);
+  const pipe = new Pipe<WatchNotice>(signal);
+  const state = { announced: false, paused: false };
+
+  const open = (from: bigint): Watch => {
+    const watch = hub.open(
+      { range, startRevision: from, prevKv, exclude },
+      {
+        created(revision) {
+          if (!state.announced) pipe.push({ kind: 'created', revision });
+          state.announced = true;
+        },
+        events(revision, events) {
+          pipe.push({ kind: 'events', revision, events });
+          if (pipe.backlog < backlogLimit) return;
+          state.paused = true;
+          watch.cancel();
+        },
+        progress(revision) {
+          if (progress) pipe.push({ kind: 'progress', revision });
+        },
+        ended: (error) => pipe.fail(error),
+      },
+    );
+    return watch;
+  };
+
+  let watch = open(startRevision);
+  try {
+    for await (const notices of pipe) {
+      yield* notices;
+      if (!state.paused) continue;
+      state.paused = false;
+      watch = open(watch.nextRevision);
+    }
+  } finally {
+    watch.cancel();
+  }
+}
