@@ -1,0 +1,220 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import type { Certificates } from './certificates.js';
+import { Member } from './member.js';
+import { freePorts } from './ports.js';
+
+const run = promisify(execFile);
+
+export interface ClusterOptions {
+  /** @default 1 */
+  readonly members?: 1 | 3;
+  /** Further flags for every member, e.g. `--auth-token-ttl=4`. */
+  readonly flags?: readonly string[];
+  /** Clients speak TLS, with the server certificate of this set. @default plain text */
+  readonly certificates?: Certificates;
+  /** With `certificates`: clients must show a certificate of the same authority. @default false */
+  readonly clientCertificates?: boolean;
+  /** Enables auth once the cluster is up, with a user `root` of this password. @default no auth */
+  readonly rootPassword?: string;
+}
+
+/** A real etcd cluster on free loopback ports, in a directory of its own, without fsync. */
+export class Cluster implements AsyncDisposable {
+  /** Client addresses in the order of the members. */
+  readonly endpoints: readonly string[];
+  readonly #options: ClusterOptions;
+  readonly #directory: string;
+  readonly #members: readonly Member[];
+  readonly #onExit = (): void => this.#disposeNow();
+  #root: string | undefined;
+
+  private constructor(options: ClusterOptions, directory: string, ports: readonly number[]) {
+    const { members = 1, certificates } = options;
+    const scheme = certificates ? 'https' : 'http';
+    const names = Array.from({ length: members }, (_, i) => `m${i}`);
+    const clients = ports.slice(0, members).map((port) => `${scheme}://127.0.0.1:${port}`);
+    const peers = ports.slice(members).map((port) => `http://127.0.0.1:${port}`);
+    const initial = names.map((name, i) => `${name}=${peers[i]!}`).join(',');
+    this.#options = options;
+    this.#directory = directory;
+    this.endpoints = clients;
+    this.#members = names.map((name, i) => {
+      const client = clients[i]!;
+      const peer = peers[i]!;
+      return new Member([
+        `--name=${name}`,
+        `--data-dir=${join(directory, name)}`,
+        `--listen-client-urls=${client}`,
+        `--advertise-client-urls=${client}`,
+        `--listen-peer-urls=${peer}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        `--initial-cluster=${initial}`,
+        '--unsafe-no-fsync',
+        '--logger=zap',
+        '--log-level=error',
+        ...tlsFlags(options),
+        ...(options.flags ?? []),
+      ]);
+    });
+    process.once('exit', this.#onExit);
+  }
+
+  /** Resolves when every member serves linearizable reads. A port lost to somebody else is tried again elsewhere. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    for (let attempt = 1; ; attempt++) {
+      const ports = await freePorts((options.members ?? 1) * 2);
+      const cluster = new Cluster(options, mkdtempSync(join(tmpdir(), 'conclave-etcd-')), ports);
+      try {
+        for (const member of cluster.#members) member.start();
+        await cluster.healthy();
+        if (options.rootPassword !== undefined) await cluster.#enableAuth(options.rootPassword);
+        return cluster;
+      } catch (error) {
+        await cluster[Symbol.asyncDispose]();
+        if (attempt === 3) throw error;
+      }
+    }
+  }
+
+  /** SIGKILL. Resolves when the process is gone. */
+  async kill(member: number): Promise<void> {
+    await this.#member(member).kill();
+  }
+
+  /** SIGSTOP: the process lives, its sockets stay open, and nothing is answered. */
+  stop(member: number): void {
+    this.#member(member).signal('SIGSTOP');
+  }
+
+  /** SIGCONT: undoes `stop`. */
+  cont(member: number): void {
+    this.#member(member).signal('SIGCONT');
+  }
+
+  /** Starts a killed member again, on its data and ports. Resolves when it serves. */
+  async restart(member: number): Promise<void> {
+    await this.kill(member);
+    this.#member(member).start();
+    await this.healthy([member]);
+  }
+
+  /** The index of the member that all running members take for the leader. */
+  async leader(timeoutMs = 20_000): Promise<number> {
+    return until('the members agree on a leader', timeoutMs, async () => {
+      const running = this.endpoints.filter((_, i) => this.#member(i).running);
+      const fields = await this.etcdctl(
+        'endpoint',
+        'status',
+        '-w',
+        'fields',
+        `--endpoints=${running.join(',')}`,
+      );
+      const leaders = new Set(fieldsOf(fields, 'Leader'));
+      const [leader] = leaders;
+      if (leaders.size !== 1 || leader === undefined || leader === '0') return undefined;
+      const endpoint = running[fieldsOf(fields, 'MemberID').indexOf(leader)];
+      return endpoint === undefined ? undefined : this.endpoints.indexOf(endpoint);
+    });
+  }
+
+  /** Waits until these members (all, if not said) answer a linearizable read. */
+  async healthy(members: readonly number[] = this.endpoints.map((_, i) => i)): Promise<void> {
+    const endpoints = members.map((i) => this.endpoints[i]).join(',');
+    await until(`${endpoints} serve`, 20_000, async () => {
+      const dead = members.find((i) => !this.#member(i).running);
+      if (dead !== undefined) throw new Error(`etcd ended:\n${this.#member(dead).log}`);
+      await this.etcdctl('endpoint', 'health', `--endpoints=${endpoints}`, '--command-timeout=2s');
+      return true;
+    });
+  }
+
+  /** Runs `etcdctl` against all members, as root if auth is enabled. Resolves with its output. */
+  async etcdctl(...args: readonly string[]): Promise<string> {
+    const { certificates } = this.#options;
+    const tls = certificates && [
+      `--cacert=${certificates.authority.certFile}`,
+      `--cert=${certificates.client.certFile}`,
+      `--key=${certificates.client.keyFile}`,
+    ];
+    const given = args.some((arg) => arg.startsWith('--endpoints'));
+    const user = this.#root !== undefined && !args.some((arg) => arg.startsWith('--user'));
+    const { stdout } = await run(
+      'etcdctl',
+      [
+        ...args,
+        ...(given ? [] : [`--endpoints=${this.endpoints.join(',')}`]),
+        ...(user ? [`--user=root:${this.#root ?? ''}`] : []),
+        ...(tls ?? []),
+      ],
+      { env: { ...process.env, ETCDCTL_API: '3' }, timeout: 30_000 },
+    );
+    return stdout;
+  }
+
+  /** Kills every member and removes their data. Idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    process.off('exit', this.#onExit);
+    await Promise.all(this.#members.map((member) => member.kill()));
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** The same, under the name `afterAll` callers like. */
+  dispose(): Promise<void> {
+    return this[Symbol.asyncDispose]();
+  }
+
+  async #enableAuth(password: string): Promise<void> {
+    await this.etcdctl('user', 'add', `root:${password}`);
+    await this.etcdctl('user', 'grant-role', 'root', 'root');
+    await this.etcdctl('auth', 'enable');
+    this.#root = password;
+  }
+
+  #member(index: number): Member {
+    const member = this.#members[index];
+    if (!member) throw new RangeError(`there is no member ${index}`);
+    return member;
+  }
+
+  #disposeNow(): void {
+    for (const member of this.#members) member.killNow();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function tlsFlags({ certificates, clientCertificates = false }: ClusterOptions): string[] {
+  if (!certificates) return [];
+  const flags = [
+    `--cert-file=${certificates.server.certFile}`,
+    `--key-file=${certificates.server.keyFile}`,
+    `--trusted-ca-file=${certificates.authority.certFile}`,
+  ];
+  return clientCertificates ? [...flags, '--client-cert-auth'] : flags;
+}
+
+/** The values of one field of `-w fields`, which keeps 64-bit numbers exact where JSON does not. */
+function fieldsOf(output: string, name: string): string[] {
+  return [...output.matchAll(new RegExp(`^"${name}" : (\\d+)$`, 'gm'))].map((match) => match[1] ?? '');
+}
+
+async function until<T>(what: string, timeoutMs: number, attempt: () => Promise<T | undefined>): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  let last: unknown;
+  while (performance.now() < end) {
+    try {
+      const result = await attempt();
+      if (result !== undefined) return result;
+    } catch (error) {
+      last = error;
+      if (error instanceof Error && error.message.startsWith('etcd ended')) throw error;
+    }
+    await delay(50);
+  }
+  throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: last });
+}

@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+/**
+ * One `etcd` process. A small shell holds a pipe to this process and kills etcd when the pipe breaks, so no member
+ * outlives a test run that crashes or is killed.
+ */
+export class Member {
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+  #guard: ChildProcess | undefined;
+  #log = '';
+
+  constructor(args: readonly string[]) {
+    this.#args = args;
+  }
+
+  /** The last output: the first thing to look at when a member does not come up. */
+  get log(): string {
+    return this.#log;
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
+  start(): void {
+    if (this.#process) throw new Error('this member is running');
+    const etcd = spawn('etcd', this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process = etcd;
+    etcd.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#log = (this.#log + text).slice(-4_000);
+    });
+    etcd.once('error', (error) => {
+      this.#log += String(error);
+      this.#forget(etcd);
+    });
+    etcd.once('exit', () => this.#forget(etcd));
+    this.#guard = spawn('sh', ['-c', 'read -r line; kill -9 "$0" 2>/dev/null', String(etcd.pid)], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    this.#guard.unref();
+  }
+
+  /** Sends a signal; false if the member does not run. */
+  signal(name: NodeJS.Signals): boolean {
+    return this.#process?.kill(name) ?? false;
+  }
+
+  /** SIGKILL also ends a stopped process. Resolves when the process is gone. */
+  async kill(): Promise<void> {
+    const etcd = this.#process;
+    if (etcd?.pid === undefined) return;
+    const gone = once(etcd, 'exit');
+    etcd.kill('SIGKILL');
+    await gone;
+  }
+
+  /** For the end of the process, when nothing can be awaited. */
+  killNow(): void {
+    this.#process?.kill('SIGKILL');
+  }
+
+  #forget(etcd: ChildProcess): void {
+    if (this.#process !== etcd) return;
+    this.#process = undefined;
+    // Before the pid can be used again: the guard must not kill a stranger.
+    this.#guard?.kill('SIGKILL');
+    this.#guard = undefined;
+  }
+}

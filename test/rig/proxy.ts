@@ -1,0 +1,148 @@
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/**
+ * - `pass`: forwards both ways
+ * - `silent`: swallows both directions and keeps every connection open, as a network that drops packets does
+ * - `refuse`: cuts what is open and refuses new connections
+ * - `drop-response`: forwards requests, swallows answers, and resets the connection `resetAfterMs` after the first
+ *   swallowed byte: the request is done and its caller cannot know
+ * - `delay`: forwards both ways, each piece `delayMs` late
+ */
+export type ProxyMode =
+  | 'pass'
+  | 'silent'
+  | 'refuse'
+  | { readonly kind: 'drop-response'; readonly resetAfterMs: number }
+  | { readonly kind: 'delay'; readonly delayMs: number };
+
+/** A loopback TCP proxy before one endpoint whose faults can be switched while connections are open. */
+export class Proxy implements AsyncDisposable {
+  /** The address of the proxy, with the scheme of the endpoint behind it. */
+  readonly endpoint: string;
+  readonly #target: URL;
+  readonly #port: number;
+  readonly #pairs = new Set<Pair>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #server: Server | undefined;
+  #mode: ProxyMode = 'pass';
+  #accepted = 0;
+
+  private constructor(target: URL, server: Server) {
+    this.#target = target;
+    this.#server = server;
+    this.#port = (server.address() as AddressInfo).port;
+    this.endpoint = `${target.protocol}//127.0.0.1:${this.#port}`;
+    server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  static async start(endpoint: string): Promise<Proxy> {
+    return new Proxy(new URL(endpoint), await listen(0));
+  }
+
+  get mode(): ProxyMode {
+    return this.#mode;
+  }
+
+  /** Connections open now. */
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Connections ever accepted. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  /** Takes effect at once, also for connections that are open. Bytes swallowed so far stay lost. */
+  async set(mode: ProxyMode): Promise<void> {
+    this.#mode = mode;
+    if (mode === 'refuse') {
+      const server = this.#server;
+      this.#server = undefined;
+      this.cut();
+      if (server) await new Promise((resolve) => server.close(resolve));
+    } else if (!this.#server) {
+      this.#server = (await listen(this.#port)).on('connection', (socket) => this.#accept(socket));
+    }
+  }
+
+  /** Resets every open connection, on both sides. */
+  cut(): void {
+    for (const pair of [...this.#pairs]) this.#reset(pair);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.set('refuse');
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #accept(client: Socket): void {
+    this.#accepted += 1;
+    const upstream = connect(Number(this.#target.port), this.#target.hostname);
+    const pair: Pair = { client, upstream, resetting: false };
+    this.#pairs.add(pair);
+    client.on('data', (bytes) => this.#request(pair, bytes));
+    upstream.on('data', (bytes) => this.#answer(pair, bytes));
+    for (const socket of [client, upstream]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => {}); // 'close' follows
+      socket.on('end', () => this.#ended(pair));
+      socket.on('close', () => this.#ended(pair));
+    }
+  }
+
+  #request(pair: Pair, bytes: Buffer): void {
+    if (this.#mode !== 'silent') this.#forward(pair.upstream, bytes);
+  }
+
+  #answer(pair: Pair, bytes: Buffer): void {
+    const mode = this.#mode;
+    if (mode === 'silent') return;
+    if (typeof mode === 'object' && mode.kind === 'drop-response') {
+      if (!pair.resetting) this.#later(mode.resetAfterMs, () => this.#reset(pair));
+      pair.resetting = true;
+    } else if (!pair.resetting) {
+      this.#forward(pair.client, bytes);
+    }
+  }
+
+  #forward(to: Socket, bytes: Buffer): void {
+    const write = (): void => {
+      if (to.writable) to.write(bytes);
+    };
+    if (typeof this.#mode === 'object' && this.#mode.kind === 'delay') this.#later(this.#mode.delayMs, write);
+    else write();
+  }
+
+  /** A silent network does not pass on the end of a connection either. */
+  #ended(pair: Pair): void {
+    if (this.#mode !== 'silent' || pair.client.destroyed) this.#reset(pair);
+  }
+
+  #reset(pair: Pair): void {
+    this.#pairs.delete(pair);
+    for (const socket of [pair.client, pair.upstream]) if (!socket.destroyed) socket.resetAndDestroy();
+  }
+
+  #later(delayMs: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  resetting: boolean;
+}
+
+function listen(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true });
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
