@@ -87,6 +87,8 @@ describe('a syntax that is refused', () => {
     ['queueMicrotask(f);', 'queueMicrotask'],
     ['export const now = Date.now();', 'Date'],
     ['export const now = { Date };', 'Date'],
+    ['export const now = new Date();', 'Date'],
+    ['export class Clock extends Date {}', 'Date'],
     ['performance.now();', 'performance'],
     ['process.hrtime.bigint();', 'process.hrtime'],
     ['process.nextTick(f);', 'process.nextTick'],
@@ -132,6 +134,7 @@ describe('a syntax that is refused', () => {
 describe('a syntax that is accepted', () => {
   it.each([
     'export interface Clock { performance: number; Date(): void }',
+    'export interface Ticket { since: Date }',
     'export const clock = { setTimeout: 1, Date() {} };',
     'clock.setTimeout(1); clock.performance;',
     'export async function f(): Promise<void> { await g(); for await (const x of xs) g(x); await using y = g(); }',

@@ -127,10 +127,11 @@ function isModuleName(node: ts.StringLiteral): boolean {
   );
 }
 
-/** A name after a dot or before a colon belongs to an object, not to the global scope. */
+/** A name after a dot or before a colon belongs to an object, not to the global scope; a type is no use at all. */
 function isReference(node: ts.Identifier): boolean {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
+  if (ts.isTypeReferenceNode(parent)) return false;
   if (ts.isQualifiedName(parent)) return parent.left === node;
   if (ts.isBindingElement(parent)) return parent.initializer === node;
   if (ts.isShorthandPropertyAssignment(parent)) return true;
