@@ -1,3 +1,4 @@
+import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const rawTimeAndChance = [
@@ -9,15 +10,17 @@ const rawTimeAndChance = [
   'Date',
   'WeakRef',
   'FinalizationRegistry',
-].map((name) => ({ name, message: 'Use the Runtime: simulation replaces it, and nothing else.' }));
+  'crypto',
+];
+const useRuntime = 'Use the Runtime: simulation replaces it, and nothing else.';
 
-export default tseslint.config(
+export default defineConfig(
   { ignores: ['dist/', 'node_modules/', '.cache/', 'test-results/'] },
   tseslint.configs.strictTypeChecked,
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js'] },
+        projectService: true,
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -43,13 +46,15 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     ignores: ['src/base/runtime.ts', 'src/testing/**', 'src/cli/**'],
     rules: {
-      'no-restricted-globals': ['error', ...rawTimeAndChance],
+      'no-restricted-globals': ['error', ...rawTimeAndChance.map((name) => ({ name, message: useRuntime }))],
       'no-restricted-properties': [
         'error',
-        { object: 'Math', property: 'random', message: 'Use the Runtime.' },
-        { object: 'process', property: 'hrtime', message: 'Use the Runtime.' },
-        { object: 'process', property: 'nextTick', message: 'Use the Runtime.' },
-        { object: 'AbortSignal', property: 'timeout', message: 'Use the Runtime.' },
+        ...rawTimeAndChance.map((property) => ({ object: 'globalThis', property, message: useRuntime })),
+        { object: 'Math', property: 'random', message: useRuntime },
+        { object: 'process', property: 'hrtime', message: useRuntime },
+        { object: 'process', property: 'nextTick', message: useRuntime },
+        { object: 'process', property: 'uptime', message: useRuntime },
+        { object: 'AbortSignal', property: 'timeout', message: useRuntime },
       ],
       'no-restricted-imports': [
         'error',
@@ -69,7 +74,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts'],
+    files: ['test/**/*.ts', 'examples/**/*.ts', 'bench/**/*.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/require-await': 'off',

@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of `package.json`, without a slash at its end. */
+export const root: string = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+export interface ProgramOptions {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** @default 30_000 */
+  readonly timeoutMs?: number;
+}
+
+/** Runs a program to its end. Resolves to what it printed; rejects, with all of it, if it failed or took too long. */
+export function run(program: string, args: readonly string[], options: ProgramOptions): Promise<string> {
+  const { cwd, env = {}, timeoutMs = 30_000 } = options;
+  const settings = {
+    cwd,
+    env: { ...process.env, ...env },
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  } as const;
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, args, settings, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${program} ${args.join(' ')}: ${ending(error, timeoutMs)}\n${stdout}${stderr}`));
+    });
+    child.stdin?.end();
+  });
+}
+
+function ending(error: { readonly code?: unknown; readonly killed?: boolean }, timeoutMs: number): string {
+  return error.killed === true ? `still running after ${timeoutMs} ms` : `exit status ${String(error.code)}`;
+}
