@@ -1,5 +1,5 @@
 import { isConclaveError, NotFoundError } from '../base/errors.js';
-import { retry } from '../base/retry.js';
+import { retry } from '../store/retry.js';
 import type { Runtime } from '../base/runtime.js';
 import { raceSignal } from '../base/wait.js';
 import { compare, type Compare, type GetOp, put } from '../store/operations.js';

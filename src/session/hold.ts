@@ -2,7 +2,7 @@ import { report } from '../base/diagnostics.js';
 import { FencedOutError, HoldLostError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
-import type { Dependent } from './session.js';
+import type { Dependent } from './lookout.js';
 import type { Ticket } from './ticket.js';
 
 /** How a hold gives back what it holds: true if it still had it. */

@@ -6,12 +6,12 @@ import {
   isConclaveError,
   UnavailableError,
 } from '../base/errors.js';
-import { retry } from '../base/retry.js';
+import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import { prefix } from '../store/operations.js';
 import type { KeyValue, StoreEvent } from '../store/results.js';
 import type { Store } from '../store/store.js';
-import type { Watch } from '../store/watch-hub.js';
+import type { Watch } from '../store/watch.js';
 
 /** The tickets of a line as they were at one revision. */
 export interface LineState {

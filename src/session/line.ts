@@ -1,14 +1,14 @@
 import { isConclaveError } from '../base/errors.js';
-import { retry } from '../base/retry.js';
+import { retry } from '../store/retry.js';
 import { Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import type { Connection } from './connection.js';
-import { type LineState, sortTickets } from './line-view.js';
+import { type LineState, type LineViews, sortTickets } from './line-view.js';
 import type { Rule } from './rules.js';
 import type { Session } from './session.js';
 import { describeTicket, encodeTicket } from './ticket-value.js';
-import { Ticket } from './ticket.js';
+import { type Place, Ticket } from './ticket.js';
 
 export interface EnterOptions {
   /** One that stands in the line already, instead of taking a new one. */
@@ -20,16 +20,19 @@ export interface EnterOptions {
 /**
  * Where tickets stand in order, under one prefix of the store. Everything that waits is a ticket in a line, and a rule.
  */
-export class Line {
+export class Line implements Place {
   readonly prefix: string;
   readonly connection: Connection;
-  /** For messages: `mutex "orders/42"`. */
   readonly title: string;
 
   constructor(connection: Connection, linePrefix: string, title: string) {
     this.connection = connection;
     this.prefix = linePrefix;
     this.title = title;
+  }
+
+  get views(): LineViews {
+    return this.connection.views;
   }
 
   /** Starts the clock of a blocking call. @throws ClosedError, RangeError, the signal's reason */

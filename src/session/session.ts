@@ -1,24 +1,16 @@
 import { report } from '../base/diagnostics.js';
-import {
-  ClosedError,
-  CompactedError,
-  type ConclaveError,
-  isConclaveError,
-  NotFoundError,
-  SessionLostError,
-  type SessionLostReason,
-} from '../base/errors.js';
+import { isConclaveError, NotFoundError, SessionLostError, type SessionLostReason } from '../base/errors.js';
 import { sessionKey, ticketName } from '../base/keys.js';
-import { retry } from '../base/retry.js';
+import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import { raceSignal } from '../base/wait.js';
 import type { KeptLease, Renewal } from '../store/keep-alive.js';
-import { compare, get, prefix, put } from '../store/operations.js';
-import type { KeyValue, StoreEvent } from '../store/results.js';
+import { compare, get, put } from '../store/operations.js';
+import type { KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
-import type { Watch } from '../store/watch-hub.js';
 import { Deadline } from './deadline.js';
 import { Epoch } from './epoch.js';
+import { type Dependent, Lookout } from './lookout.js';
 import type { Holder } from './ticket-value.js';
 
 export interface SessionOptions {
@@ -30,22 +22,16 @@ export interface SessionOptions {
   readonly holder: Holder;
 }
 
-/** Something that ends with its session and that the store may remove by itself: a hold on a ticket. */
-export interface Dependent {
-  readonly key: string;
-  readonly createRevision: bigint;
-  /** Asks it to end; resolves (never rejects) once its key has been given back. */
-  stop(reason: Error): Promise<void>;
-  /** The session is over. Called synchronously. */
-  sessionLost(error: SessionLostError): void;
-  /** The key was found missing. */
-  keyGone(): void;
-}
-
-/** Past its deadline by this much without the timer having fired: the process did not run. */
+/** Past its deadline by this much and no timer has fired: the process did not run. */
 const stallMs = 250;
-const minRecheckMs = 10_000;
-const recheckKeysPerTxn = 100;
+
+const whyLost: Readonly<Record<SessionLostReason, string>> = {
+  expired: 'no renewal was answered in time',
+  revoked: 'the store removed its lease',
+  stalled:
+    'this process did not run past its deadline (blocked event loop, stopped process, suspended machine)',
+  closed: 'it was closed',
+};
 
 /**
  * A lease, kept alive, and the proof of it: everything this process owns in the store hangs on one.
@@ -68,11 +54,9 @@ export class Session {
   readonly #over = new AbortController();
   readonly #dependents = new Set<Dependent>();
   readonly #chores = new Set<Promise<void>>();
-  readonly #createRevision: bigint;
   readonly #kept: KeptLease;
-  #watch: Watch | undefined;
+  readonly #lookout: Lookout;
   #deadlineTimer: Timer | undefined;
-  #recheckTimer: Timer | undefined;
   #renewalWaiters: (() => void)[] = [];
   #askedForRenewal = false;
   #ticketCounter = 0;
@@ -115,7 +99,6 @@ export class Session {
     this.signal = this.#over.signal;
     this.#runtime = options.runtime;
     this.#deadline = deadline;
-    this.#createRevision = kv.createRevision;
     const onGone = (): void => this.#lose('revoked');
     this.epoch = new Epoch(store, this.#runtime, { key: this.key, leaseId, kv, ended: this.signal, onGone });
     this.#kept = store.lease.keep(leaseId, deadline.ttlMs, {
@@ -123,10 +106,14 @@ export class Session {
       gone: onGone,
       mayRenew: () => this.isAlive(),
     });
-    // From the revision after its creation: no gap in which a deletion could go unseen.
-    this.#watchSelf(kv.createRevision + 1n);
+    this.#lookout = new Lookout(store, this.#runtime, {
+      key: this.key,
+      createRevision: kv.createRevision,
+      intervalMs: deadline.ttlMs,
+      dependents: this.#dependents,
+      onGone,
+    });
     this.#scheduleDeadline();
-    this.#scheduleRecheck();
     report('conclave:session-opened', () => ({ leaseId, ttlMs: deadline.ttlMs }));
   }
 
@@ -137,10 +124,6 @@ export class Session {
   /** How long a request that belongs to this session may stay unanswered before its fate counts as open. */
   get requestTimeoutMs(): number {
     return Math.max(500, Math.min(5_000, this.ttlMs / 3));
-  }
-
-  get marginMs(): number {
-    return this.#deadline.marginMs;
   }
 
   /** Milliseconds until the session counts as lost if no renewal is answered; 0 once it is. */
@@ -176,7 +159,7 @@ export class Session {
     if (!this.isAlive()) throw this.signal.reason;
   }
 
-  /** Resolves once the session is valid; at once in the usual case. @throws SessionLostError, or the signal's reason */
+  /** At once in the usual case. @throws SessionLostError, or the signal's reason */
   async untilValid(signal: AbortSignal): Promise<void> {
     while (!this.isValid()) {
       this.assertAlive();
@@ -186,7 +169,7 @@ export class Session {
 
   /** Asks the store whether the session is still there, and draws the consequences. Never rejects. */
   async confirm(): Promise<void> {
-    await this.#recheck();
+    await this.#lookout.look();
   }
 
   nextTicketName(): string {
@@ -238,8 +221,7 @@ export class Session {
 
   #abandon(): void {
     this.#kept.stop();
-    this.#watch?.cancel();
-    this.#recheckTimer?.cancel();
+    this.#lookout.stop();
   }
 
   #renewed(renewal: Renewal): void {
@@ -265,11 +247,13 @@ export class Session {
 
   #lose(reason: SessionLostReason): void {
     if (this.signal.aborted) return;
-    const error = lostError(this, reason);
+    const error = new SessionLostError(
+      `session ${this.key} (TTL ${this.ttlMs} ms) is over: ${whyLost[reason]}`,
+      reason,
+    );
     this.#kept.stop();
-    this.#watch?.cancel();
+    this.#lookout.stop();
     this.#deadlineTimer?.cancel();
-    this.#recheckTimer?.cancel();
     this.#over.abort(error);
     for (const dependent of [...this.#dependents]) dependent.sessionLost(error);
     this.#dependents.clear();
@@ -283,7 +267,7 @@ export class Session {
    * leader change has prolonged. Not sooner: the margin belongs to whoever has to stop.
    */
   #revokeLater(): void {
-    const delayMs = this.#deadline.at + this.marginMs - this.#runtime.now();
+    const delayMs = this.#deadline.at + this.#deadline.marginMs - this.#runtime.now();
     this.#runtime.setTimer(Math.max(0, delayMs), () => void this.#revoke(), { background: true });
   }
 
@@ -292,76 +276,6 @@ export class Session {
       again: (error, attempt) =>
         attempt < 5 && (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
     }).catch(() => {});
-  }
-
-  #watchSelf(startRevision: bigint): void {
-    this.#watch = this.store.listen(
-      prefix(this.key),
-      { startRevision },
-      {
-        created: () => {},
-        events: (_revision, events) => {
-          if (events.some((event) => this.#isEnd(event))) this.#lose('revoked');
-        },
-        ended: (error) => this.#watchEnded(error),
-      },
-    );
-  }
-
-  #isEnd({ type, kv }: StoreEvent): boolean {
-    return type === 'delete' && Buffer.from(kv.key).toString() === this.key;
-  }
-
-  #watchEnded(error: ConclaveError): void {
-    if (this.signal.aborted || error instanceof ClosedError) return;
-    // What happened in between is found by looking; then the watch goes on from there.
-    if (error instanceof CompactedError) void this.#recheck().then((revision) => this.#rewatch(revision));
-    // Anything else (permission withdrawn): the deadline and the slow re-check still protect.
-  }
-
-  #rewatch(revision: bigint | undefined): void {
-    if (this.signal.aborted) return;
-    this.#watchSelf((revision ?? this.#createRevision) + 1n);
-  }
-
-  #scheduleRecheck(): void {
-    const delayMs = Math.max(this.ttlMs, minRecheckMs);
-    this.#recheckTimer = this.#runtime.setTimer(
-      delayMs,
-      () => void this.#recheck().then(() => (this.signal.aborted ? undefined : this.#scheduleRecheck())),
-      { background: true },
-    );
-  }
-
-  /**
-   * One read-only transaction per hundred held tickets: is everything still there? Catches what no event told.
-   *
-   * @returns the revision of the answer, if there was one
-   */
-  async #recheck(): Promise<bigint | undefined> {
-    const dependents = [...this.#dependents];
-    let revision: bigint | undefined;
-    for (let from = 0; from === 0 || from < dependents.length; from += recheckKeysPerTxn) {
-      const some = dependents.slice(from, from + recheckKeysPerTxn);
-      const ops = some.map(({ key }) => get(key, { keysOnly: true }));
-      const answer = await this.store
-        .txn({ then: [get(this.key, { keysOnly: true }), ...ops] })
-        .catch(() => undefined);
-      if (!answer || this.signal.aborted) return revision;
-      revision = answer.header.revision;
-      const [self, ...kvs] = answer.responses.map(({ kvs }) => kvs[0]);
-      // A stale answer, from before the session, proves nothing (etcd 3.4.20-3.4.41 can give one).
-      if (revision < this.#createRevision) return undefined;
-      if (self?.createRevision !== this.#createRevision) {
-        this.#lose('revoked');
-        return revision;
-      }
-      some.forEach((dependent, i) => {
-        if (answer.header.revision < dependent.createRevision || !this.#dependents.has(dependent)) return;
-        if (kvs[i]?.createRevision !== dependent.createRevision) dependent.keyGone();
-      });
-    }
-    return revision;
   }
 }
 
@@ -381,16 +295,4 @@ async function createKey(
   const kv = answer.responses[0].kvs[0];
   if (kv?.lease !== lease) throw new NotFoundError(`session key ${key} belongs to another lease`);
   return kv;
-}
-
-function lostError(session: Session, reason: SessionLostReason): SessionLostError {
-  const why = {
-    expired: 'no renewal was answered in time',
-    revoked: 'the store removed its lease',
-    stalled:
-      'this process did not run past its deadline (blocked event loop, stopped process, suspended machine)',
-    closed: 'it was closed',
-  }[reason];
-  const key = session.key;
-  return new SessionLostError(`session ${key} (TTL ${session.ttlMs} ms) is over: ${why}`, reason);
 }

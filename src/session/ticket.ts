@@ -1,12 +1,21 @@
 import { ConflictError, isConclaveError, NotFoundError, ResourceExhaustedError } from '../base/errors.js';
-import { retry } from '../base/retry.js';
+import { retry } from '../store/retry.js';
 import { compare, get, prefix, put, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { KeyValue } from '../store/results.js';
-import type { Line } from './line.js';
-import { type LineState, sortTickets } from './line-view.js';
+import { type LineState, type LineViews, sortTickets } from './line-view.js';
 import type { Rule } from './rules.js';
 import type { Session } from './session.js';
+
+/** Where a ticket stands: what it needs to know of its line. */
+export interface Place {
+  readonly prefix: string;
+  /** For messages: `mutex "orders/42"`. */
+  readonly title: string;
+  readonly views: LineViews;
+  /** What to store in a ticket of this session. */
+  ticketValue(session: Session): string;
+}
 
 export interface TakeOptions {
   /** Take a ticket only if nobody has one: never waits, leaves no trace. @default false */
@@ -24,7 +33,7 @@ export interface TakeOptions {
 export class Ticket {
   readonly key: string;
   readonly createRevision: bigint;
-  readonly line: Line;
+  readonly line: Place;
   readonly session: Session;
   /** The line as the take saw it. */
   readonly #taken: LineState;
@@ -38,7 +47,7 @@ export class Ticket {
    * @returns undefined with `onlyIfFree` if somebody stands in the line
    * @throws SessionLostError; UnavailableError if the store cannot be reached; the signal's reason
    */
-  static async take(line: Line, session: Session, options: TakeOptions): Promise<Ticket | undefined> {
+  static async take(line: Place, session: Session, options: TakeOptions): Promise<Ticket | undefined> {
     const key = line.prefix + session.nextTicketName();
     return retry(session.options.runtime, () => takeOnce(line, session, key, options), {
       signal: options.signal,
@@ -50,7 +59,7 @@ export class Ticket {
     });
   }
 
-  constructor(line: Line, session: Session, key: string, createRevision: bigint, taken: LineState) {
+  constructor(line: Place, session: Session, key: string, createRevision: bigint, taken: LineState) {
     this.line = line;
     this.session = session;
     this.key = key;
@@ -78,7 +87,7 @@ export class Ticket {
     // Free at first sight: no watch.
     if (!look(this.#taken)) {
       this.session.options.runtime.probe('ticket.waiting');
-      await this.line.connection.views.view(this.line.prefix).until(this.#taken, look, signal);
+      await this.line.views.view(this.line.prefix).until(this.#taken, look, signal);
     }
     if (verdict === 'gone') await this.#explainGone();
     await this.session.untilValid(signal);
@@ -192,7 +201,7 @@ type Verdict = 'blocked' | 'admitted' | 'gone';
 const tryAgain = new Error('try again');
 
 async function takeOnce(
-  line: Line,
+  line: Place,
   session: Session,
   key: string,
   { onlyIfFree, signal }: TakeOptions,
@@ -237,7 +246,7 @@ async function takeOnce(
  * @returns the ticket if it was taken; undefined if it was not, and never will be
  */
 async function settle(
-  line: Line,
+  line: Place,
   session: Session,
   key: string,
   error: unknown,
@@ -256,7 +265,7 @@ async function settle(
 }
 
 function ticketIn(
-  line: Line,
+  line: Place,
   session: Session,
   key: string,
   { revision, tickets }: LineState,

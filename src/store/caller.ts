@@ -1,7 +1,7 @@
 import { toText } from '../base/bytes.js';
 import { report } from '../base/diagnostics.js';
 import { ClosedError, type ConclaveError, UnavailableError } from '../base/errors.js';
-import { retry } from '../base/retry.js';
+import { retry } from './retry.js';
 import type { Runtime } from '../base/runtime.js';
 import { checkTimeout } from '../base/wait.js';
 import type { Endpoints } from './endpoints.js';
@@ -48,8 +48,11 @@ export class Caller {
     if (this.#closed) throw new ClosedError(`${describe(method, request)}: the connection is closed`);
     const mutates = isMutation(method, request);
     const until = this.#runtime.now() + limitMs;
-    const attempt = (): Promise<Calls[M]['response']> => {
+    let lastError: unknown;
+    const attempt = async (): Promise<Calls[M]['response']> => {
       const remainingMs = until - this.#runtime.now();
+      // The pause before has used up the time: what was wrong is the better message than that nothing was.
+      if (lastError !== undefined && remainingMs <= 0) throw lastError;
       return this.#once(
         method,
         request,
@@ -62,6 +65,7 @@ export class Caller {
         signal,
         again: (error, attempts) => {
           if (signal?.aborted || this.#closed || !(error instanceof TransportError)) return false;
+          lastError = error;
           const outcome = outcomeOf(error);
           const repeatable = outcome === 'not-done' || (outcome === 'unknown' && !mutates);
           report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));

@@ -20,7 +20,8 @@ import {
 } from './operations.js';
 import type { Answer, GetResult, Header, PutResult, RemoveResult, ResultOf, TxnResult } from './results.js';
 import type { Transport } from './transport.js';
-import { type Watch, WatchHub, type WatchListener } from './watch-hub.js';
+import type { Watch, WatchListener } from './watch.js';
+import { WatchHub } from './watch-hub.js';
 import { watching, type WatchNotice, type WatchOptions } from './watching.js';
 
 export interface StoreOptions {

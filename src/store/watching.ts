@@ -2,7 +2,8 @@ import type { RangeLike } from './operations.js';
 import { toRange } from './operations.js';
 import { Pipe } from './pipe.js';
 import type { StoreEvent } from './results.js';
-import type { Watch, WatchHub } from './watch-hub.js';
+import type { Watch } from './watch.js';
+import type { WatchHub } from './watch-hub.js';
 
 export interface WatchOptions {
   /** First revision to deliver, for example the revision of a `get` plus one; 0n means from now. @default 0n */

@@ -1,5 +1,5 @@
 import pRetry from 'p-retry';
-import { type Runtime, sleep } from './runtime.js';
+import { type Runtime, sleep } from '../base/runtime.js';
 
 export interface RetryOptions {
   /** Whether to try again after this error; it may throw a better one. */

@@ -1,0 +1,171 @@
+import { hostname } from 'node:os';
+import { checkNamespace, decodeName, kindPrefix, type LineKind, type Place } from './base/keys.js';
+import type { Runtime, Timer } from './base/runtime.js';
+import { maxTimerMs } from './base/runtime.js';
+import { type CloseOptions, Connection } from './session/connection.js';
+import { listLines } from './session/line-list.js';
+import type { Session } from './session/session.js';
+import type { TicketInfo } from './session/ticket-value.js';
+import { Mutex } from './lock/mutex.js';
+import { Store } from './store/store.js';
+import type { Transport } from './store/transport.js';
+
+export interface ConclaveOptions {
+  /** First part of every key. @default 'conclave' */
+  readonly namespace?: string;
+  /**
+   * How long the store keeps what a crashed process held, milliseconds, whole seconds from 2000. Shorter means faster
+   * takeover and less patience with a slow network. @default 15000
+   */
+  readonly sessionTtlMs?: number;
+  /** How long an unreachable store is tried before a call that does not wait gives up, milliseconds. @default 5000 */
+  readonly dialTimeoutMs?: number;
+  /** Shown to others as who holds or waits. @default host name and process id */
+  readonly holder?: string;
+  /** Time and chance; for tests. @default the system's */
+  readonly runtime?: Runtime;
+}
+
+/** What `Conclave` and `SessionConclave` are made of. */
+interface Parts {
+  readonly connection: Connection;
+  /** Closes what was opened for this Conclave alone. */
+  readonly closeStore: () => Promise<void>;
+}
+
+export type ListKind = 'mutex';
+
+/** The folder of each kind below the namespace. */
+const kinds: Readonly<Record<ListKind, LineKind>> = { mutex: 'lock' };
+
+/** What `list` tells of one line. */
+export interface ListEntry {
+  readonly kind: ListKind;
+  readonly name: string;
+  readonly holders: readonly TicketInfo[];
+  readonly waiters: readonly TicketInfo[];
+}
+
+export interface ListOptions {
+  /** @default every kind */
+  readonly kind?: ListKind;
+}
+
+/**
+ * A connection to a store, and the primitives on it. One per process is enough: all share one session, opened by the
+ * first call that creates something, kept alive in the background, and opened anew after a loss.
+ *
+ * Close it, or dispose of it: an open Conclave on etcd keeps the process alive.
+ */
+export class Conclave implements AsyncDisposable {
+  /** The key-value store below: read, write, watch, and guard transactions with `hold.guard()`. */
+  readonly store: Store;
+  readonly #parts: Parts;
+  #closed: Promise<void> | undefined;
+
+  /** For `connect` and for simulations: over any transport. No I/O. @throws TypeError, RangeError for bad options */
+  static over(
+    transport: Transport,
+    options: ConclaveOptions & { readonly runtime: Runtime; readonly keepsAlive?: boolean },
+  ): Conclave {
+    const { runtime, namespace = 'conclave', sessionTtlMs = 15_000, dialTimeoutMs = 5_000 } = options;
+    checkNamespace(namespace);
+    const host = hostname();
+    const name = options.holder ?? `${host}:${process.pid}`;
+    const store = new Store(transport, { runtime, timeoutMs: dialTimeoutMs });
+    const holder = { name, host, pid: process.pid, ns: namespace };
+    const connection = new Connection(store, { runtime, namespace, ttlMs: checkTtl(sessionTtlMs), holder });
+    const keeper = options.keepsAlive ? keepProcessAlive(runtime) : undefined;
+    return new Conclave({
+      connection,
+      closeStore: async () => {
+        await store.close();
+        keeper?.cancel();
+      },
+    });
+  }
+
+  protected constructor(parts: Parts) {
+    this.#parts = parts;
+    this.store = parts.connection.store;
+  }
+
+  /** A fair mutual-exclusion lock. No I/O. @throws TypeError, RangeError for a bad name */
+  mutex(place: Place): Mutex {
+    return new Mutex(this.#parts.connection, place);
+  }
+
+  /** Every line of this namespace in which somebody stands, by kind and name. Pages through the store. */
+  async *list({ kind }: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
+    const { namespace, store, closing } = this.#parts.connection;
+    for (const each of kind ? [kind] : (Object.keys(kinds) as ListKind[])) {
+      for await (const { name, tickets } of listLines(store, kindPrefix(namespace, kinds[each]))) {
+        closing.throwIfAborted();
+        yield { kind: each, name: decodeName(name), holders: tickets.slice(0, 1), waiters: tickets.slice(1) };
+      }
+    }
+  }
+
+  /**
+   * A Conclave over the same store with a session of its own, open when this resolves. When that is lost it stays lost:
+   * for work that must all stand or fall together, or needs another TTL. Closing it ends only that; closing this one
+   * closes it too.
+   *
+   * @throws UnavailableError after `dialTimeoutMs`; RangeError for a bad TTL, before any I/O
+   */
+  async withSession({ ttlMs }: { readonly ttlMs?: number } = {}): Promise<SessionConclave> {
+    const { connection } = this.#parts;
+    const own = await connection.withSession(checkTtl(ttlMs ?? connection.options.ttlMs));
+    return new SessionConclave({ connection: own.connection, closeStore: async () => {} }, own.session);
+  }
+
+  /**
+   * Refuses new calls (`ClosedError`), rejects waiters, tells running callbacks to stop while their keys still stand, waits
+   * for them, gives everything back by delete. What still runs after `drainTimeoutMs` keeps its key until its lease ends.
+   * Leaves no timer and no socket. Idempotent.
+   */
+  close(options?: CloseOptions): Promise<void> {
+    this.#closed ??= this.#parts.connection.close(options).then(() => this.#parts.closeStore());
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** A Conclave bound to one session. After its loss every call that needs it rejects with `SessionLostError`. */
+export class SessionConclave extends Conclave {
+  readonly leaseId: bigint;
+  /** Aborts with `SessionLostError` when the session is over. */
+  readonly signal: AbortSignal;
+  readonly #session: Session;
+
+  constructor(parts: Parts, session: Session) {
+    super(parts);
+    this.#session = session;
+    this.leaseId = session.leaseId;
+    this.signal = session.signal;
+  }
+
+  /** Judged locally, by the clock, on the safe side. */
+  isValid(): boolean {
+    return this.#session.isValid();
+  }
+}
+
+function checkTtl(ttlMs: number): number {
+  if (!Number.isInteger(ttlMs) || ttlMs % 1_000 !== 0 || ttlMs < 2_000) {
+    throw new RangeError(`a session's TTL must be whole seconds, 2000 ms or more; got ${ttlMs}`);
+  }
+  return ttlMs;
+}
+
+/** Sockets and background timers do not: a program that waits for its signal handler would end. */
+function keepProcessAlive(runtime: Runtime): Timer {
+  let timer = runtime.setTimer(maxTimerMs, renew);
+  function renew(): void {
+    timer = runtime.setTimer(maxTimerMs, renew);
+  }
+  return { cancel: () => timer.cancel() };
+}

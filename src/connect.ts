@@ -1,0 +1,109 @@
+import { sessionKey } from './base/keys.js';
+import { type Runtime, systemRuntime } from './base/runtime.js';
+import { Conclave, type ConclaveOptions } from './conclave.js';
+import type { EtcdTransportOptions } from './etcd/options.js';
+import type { Engine } from './memory/engine.js';
+import type { Transport } from './store/transport.js';
+
+export interface ConnectOptions
+  extends ConclaveOptions, Omit<EtcdTransportOptions, 'runtime' | 'dialTimeoutMs'> {}
+
+const memoryScheme = 'memory:';
+const defaultDialTimeoutMs = 5_000;
+
+/**
+ * Connects, and resolves once the store has answered.
+ *
+ * Targets: `http://host:port[,host:port...]` or `https://...` for etcd; `memory:` for an embedded engine of one's own,
+ * `memory:<name>` for one shared by name within this process, from its first to its last open Conclave.
+ *
+ * @throws TypeError, RangeError for bad options, before any I/O
+ * @throws UnavailableError naming the endpoints, if none has answered within `dialTimeoutMs`
+ * @throws AuthError for a wrong password, an untrusted certificate, or a role that does not cover the namespace
+ */
+export async function connect(target: string | ConnectOptions): Promise<Conclave> {
+  const options = typeof target === 'string' ? fromText(target) : target;
+  if (typeof options !== 'object') throw new TypeError('connect needs a target: a string, or options');
+  const runtime = options.runtime ?? systemRuntime;
+  const [first, ...others] = options.endpoints ?? [];
+  if (first?.startsWith(memoryScheme)) {
+    if (others.length > 0) throw new TypeError(`"${first}" cannot be combined with other endpoints`);
+    return connectMemory(first, runtime, options);
+  }
+  return connectEtcd(runtime, options);
+}
+
+async function connectEtcd(runtime: Runtime, options: ConnectOptions): Promise<Conclave> {
+  const dialTimeoutMs = options.dialTimeoutMs ?? defaultDialTimeoutMs;
+  // Only here: a program on the embedded engine never loads gRPC.
+  const { EtcdTransport } = await import('./etcd/transport.js');
+  const transport = new EtcdTransport({ ...options, runtime, dialTimeoutMs });
+  return opened(transport, { ...options, runtime, keepsAlive: true });
+}
+
+/** Checks that the store answers and lets us into the namespace: one linearizable read of a key that never exists. */
+async function opened(transport: Transport, options: Parameters<typeof Conclave.over>[1]): Promise<Conclave> {
+  const conclave = Conclave.over(transport, options);
+  try {
+    await conclave.store.get(sessionKey(options.namespace ?? 'conclave', 0n), { countOnly: true });
+    return conclave;
+  } catch (error) {
+    await conclave.close();
+    throw error;
+  }
+}
+
+function fromText(target: string): ConnectOptions {
+  if (target.startsWith(memoryScheme)) return { endpoints: [target] };
+  const scheme = /^https?:\/\//.exec(target)?.[0];
+  if (scheme === undefined) {
+    throw new TypeError(
+      `expected http://host:port, https://host:port or memory:, got ${JSON.stringify(target)}`,
+    );
+  }
+  return { endpoints: target.split(',').map((part) => (part.includes('://') ? part : scheme + part)) };
+}
+
+interface SharedEngine {
+  readonly engine: Engine;
+  users: number;
+}
+
+const sharedEngines = new Map<string, SharedEngine>();
+
+async function connectMemory(target: string, runtime: Runtime, options: ConnectOptions): Promise<Conclave> {
+  const [{ Engine: EmbeddedEngine }, { MemoryTransport }] = await Promise.all([
+    import('./memory/engine.js'),
+    import('./memory/transport.js'),
+  ]);
+  const name = target.slice(memoryScheme.length);
+  const shared = sharedEngines.get(name) ?? { engine: new EmbeddedEngine({ runtime }), users: 0 };
+  const transport = new MemoryTransport(shared.engine, [target]);
+  const endEngine = (): void => {
+    if (--shared.users > 0) return;
+    sharedEngines.delete(name);
+    shared.engine.close();
+  };
+  // Counted only once nothing can fail any more but the opening itself, which closes the transport.
+  shared.users++;
+  if (name !== '') sharedEngines.set(name, shared);
+  return opened(closingToo(transport, endEngine), { ...options, runtime });
+}
+
+/** The transport, and `also` once when it has been closed. */
+function closingToo(transport: Transport, also: () => void): Transport {
+  let isClosed = false;
+  return {
+    endpoints: transport.endpoints,
+    unary: (endpoint, method, request, options) => transport.unary(endpoint, method, request, options),
+    watchStream: (endpoint, listener) => transport.watchStream(endpoint, listener),
+    keepAliveStream: (endpoint, listener) => transport.keepAliveStream(endpoint, listener),
+    reset: (endpoint) => transport.reset(endpoint),
+    close: async () => {
+      await transport.close();
+      if (isClosed) return;
+      isClosed = true;
+      also();
+    },
+  };
+}

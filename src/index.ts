@@ -1,0 +1,89 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+export { type ConnectOptions, connect } from './connect.js';
+export {
+  Conclave,
+  type ConclaveOptions,
+  type ListEntry,
+  type ListKind,
+  type ListOptions,
+  type SessionConclave,
+} from './conclave.js';
+export type { CloseOptions } from './session/connection.js';
+export type { Hold } from './session/hold.js';
+export type { Holder, TicketInfo } from './session/ticket-value.js';
+export type { Mutex, MutexState } from './lock/mutex.js';
+export type { Place } from './base/keys.js';
+export type { WaitOptions } from './base/wait.js';
+export type { Bytes } from './base/bytes.js';
+export { toText } from './base/bytes.js';
+export type { Runtime, Timer, TimerOptions } from './base/runtime.js';
+export type { DiagnosticEvents } from './base/diagnostics.js';
+export type { Etcd3Options } from './etcd/etcd3-options.js';
+export type { TlsOptions } from './etcd/options.js';
+
+export {
+  AlreadyExistsError,
+  AuthError,
+  ClosedError,
+  CompactedError,
+  ConclaveError,
+  ConflictError,
+  type ErrorCode,
+  FencedOutError,
+  FutureRevisionError,
+  HoldLostError,
+  InvalidRequestError,
+  isConclaveError,
+  NotFoundError,
+  OutcomeUnknownError,
+  ResourceExhaustedError,
+  SessionLostError,
+  type SessionLostReason,
+  UnavailableError,
+  UnsupportedError,
+  WaitTimeoutError,
+} from './base/errors.js';
+
+export type { Store } from './store/store.js';
+export type { CallOptions } from './store/caller.js';
+export type { GrantOptions, Lease, Leases, LeaseStatus } from './store/lease.js';
+export type { Renewal } from './store/keep-alive.js';
+export type { WatchNotice, WatchOptions } from './store/watching.js';
+export {
+  compare,
+  type Compare,
+  type CompareResult,
+  fromKey,
+  get,
+  type GetOp,
+  type GetOptions,
+  type KeyRange,
+  type Op,
+  prefix,
+  put,
+  type PutOp,
+  type PutOptions,
+  range,
+  type RangeLike,
+  remove,
+  type RemoveOp,
+  type RemoveOptions,
+  type SortOrder,
+  type SortTarget,
+  txn,
+  type TxnOp,
+  type TxnParts,
+} from './store/operations.js';
+export type {
+  Answer,
+  GetResult,
+  Header,
+  KeyValue,
+  OpResult,
+  PutResult,
+  RemoveResult,
+  ResultOf,
+  ResultsOf,
+  StoreEvent,
+  TxnResult,
+} from './store/results.js';
