@@ -1,7 +1,7 @@
 import { noop } from 'cockatiel';
 import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 
-import type { TlsOptions } from './options.js';
+import type { TlsOptions } from './tls-options.js';
 import { toBuffer } from './tls.js';
 
 /**

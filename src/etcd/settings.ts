@@ -1,6 +1,7 @@
 import type { Runtime } from '../base/runtime.js';
 import { fromEtcd3 } from './etcd3-options.js';
-import type { EtcdTransportOptions, TlsOptions } from './options.js';
+import type { EtcdTransportOptions } from './options.js';
+import type { TlsOptions } from './tls-options.js';
 import { checkedTls } from './tls.js';
 
 /** The options, checked, with one shape for each thing that could be given in several. */

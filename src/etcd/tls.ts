@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 
-import type { TlsOptions } from './options.js';
+import type { TlsOptions } from './tls-options.js';
 
 /** @throws TypeError for what is no certificate or key, or for one without the other. */
 export function checkedTls(tls: TlsOptions): TlsOptions {
