@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
 import { report } from '../../src/base/diagnostics.js';
 import { ClosedError, isConclaveError, UnavailableError } from '../../src/base/errors.js';
@@ -28,17 +28,17 @@ describe('an error of the library', () => {
 
 describe('a diagnostic event', () => {
   it('is computed only when somebody listens', () => {
-    const lag = channel('conclave:event-loop-lag');
+    const name = 'conclave:event-loop-lag';
     const heard: unknown[] = [];
     const listener = (message: unknown): void => void heard.push(message);
     const payload = (): { lagMs: number } => ({ lagMs: 7 });
-    report('conclave:event-loop-lag', () => {
+    report(name, () => {
       throw new Error('computed for nobody');
     });
-    lag.subscribe(listener);
-    report('conclave:event-loop-lag', payload);
-    lag.unsubscribe(listener);
-    report('conclave:event-loop-lag', payload);
+    subscribe(name, listener);
+    report(name, payload);
+    unsubscribe(name, listener);
+    report(name, payload);
     expect(heard).toEqual([{ lagMs: 7 }]);
   });
 });

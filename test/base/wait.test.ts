@@ -19,7 +19,7 @@ describe('a timeout', () => {
   });
 
   it.each(['5', null, 5n])('may not be %o, which is no number', (timeoutMs) => {
-    expect(() => checkTimeout(timeoutMs as number)).toThrow(TypeError);
+    expect(() => checkTimeout(timeoutMs as unknown as number)).toThrow(TypeError);
   });
 });
 
@@ -109,7 +109,7 @@ describe('a race of a promise with a signal', () => {
 
   it('rejects with the reason, and a later rejection of the promise is nobody’s', async () => {
     const abort = new AbortController();
-    let reject = (_: Error): void => {};
+    let reject: (error: Error) => void = () => {};
     const late = new Promise<void>((_, no) => (reject = no));
     const race = raceSignal(late, abort.signal);
     abort.abort('enough');
