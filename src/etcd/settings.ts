@@ -58,7 +58,7 @@ function merged({ endpoints, etcd3, username, password, tls }: EtcdTransportOpti
 }
 
 function checkEndpoint(endpoint: string, withTls: boolean): void {
-  const match = /^(https?):\/\/(?:\[[\da-fA-F:.]+\]|[^\s/:@?#[\]]+):(\d{1,5})$/.exec(endpoint);
+  const match = /^(https?):\/\/(?:\[[\da-fA-F:.]+\]|[^\s/:,@?#[\]]+):(\d{1,5})$/.exec(endpoint);
   const port = Number(match?.[2]);
   if (!match || port < 1 || port > 65_535)
     throw new TypeError(`endpoint must be http(s)://host:port, not ${JSON.stringify(endpoint)}`);
