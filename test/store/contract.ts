@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toText } from '../../src/base/bytes.js';
 import { systemRuntime } from '../../src/base/runtime.js';
 import {
+  type Compare,
   compare,
   type CompareResult,
   fromKey,
@@ -369,7 +370,7 @@ export function storeContract(start: () => Promise<Backend>): void {
   });
 
   describe('comparisons', () => {
-    const holds = async (condition: Parameters<Store['txn']>[0]['if']): Promise<boolean> =>
+    const holds = async (condition: readonly Compare[]): Promise<boolean> =>
       (await store.txn({ if: condition })).succeeded;
 
     it.each(['version', 'createRevision', 'modRevision', 'lease'] as const)(
