@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Mutex } from 'async-mutex';
 import { ClosedError } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
@@ -40,6 +41,7 @@ export class Connection {
     this.options = options;
     this.views = new LineViews(store, options.runtime);
     this.closing = this.#closer.signal;
+    setMaxListeners(0, this.closing); // every waiter listens: many are no leak
     this.#session = pinned;
     this.#pinned = pinned !== undefined;
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
 import { isConclaveError, NotFoundError, SessionLostError, type SessionLostReason } from '../base/errors.js';
 import { sessionKey, ticketName } from '../base/keys.js';
@@ -97,6 +98,7 @@ export class Session {
     this.leaseId = leaseId;
     this.key = sessionKey(options.namespace, leaseId);
     this.signal = this.#over.signal;
+    setMaxListeners(0, this.signal); // every waiter and every request listens: many are no leak
     this.#runtime = options.runtime;
     this.#deadline = deadline;
     const onGone = (): void => this.#lose('revoked');
