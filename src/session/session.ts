@@ -273,10 +273,15 @@ export class Session {
     this.#runtime.setTimer(Math.max(0, delayMs), () => void this.#revoke(), { background: true });
   }
 
+  /** Tries for as long as a request may take: without an answer the lease runs out by itself. */
   async #revoke(): Promise<void> {
-    await retry(this.#runtime, () => this.store.lease.revoke(this.leaseId), {
-      again: (error, attempt) =>
-        attempt < 5 && (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
+    const until = this.#runtime.now() + this.requestTimeoutMs;
+    const attempt = (): Promise<unknown> =>
+      this.store.lease.revoke(this.leaseId, { timeoutMs: Math.max(0, until - this.#runtime.now()) });
+    await retry(this.#runtime, attempt, {
+      again: (error) =>
+        this.#runtime.now() < until &&
+        (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
     }).catch(() => {});
   }
 }
