@@ -10,7 +10,7 @@ export class EtcdctlLock implements AsyncDisposable {
 
   /** @param ttl of its session, seconds */
   constructor(endpoints: readonly string[], ttl: number, path: string, ...command: readonly string[]) {
-    const args = ['lock', `--endpoints=${endpoints.join(',')}`, `--ttl=${ttl}`, path, ...command];
+    const args = ['lock', `--endpoints=${endpoints.join(',')}`, `--ttl=${ttl}`, '--', path, ...command];
     this.#process = spawn('etcdctl', args, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ETCDCTL_API: '3' },
