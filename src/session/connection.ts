@@ -57,7 +57,7 @@ export class Connection {
   /**
    * The living session, opened if there is none.
    *
-   * @throws ClosedError; UnavailableError, OutcomeUnknownError if one cannot be opened in time; SessionLostError if this
+   * @throws ClosedError; UnavailableError if one cannot be opened in time; SessionLostError if this
    * connection was made for one session and that is lost
    */
   async session(): Promise<Session> {

@@ -1,6 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import { isConclaveError, NotFoundError, SessionLostError, type SessionLostReason } from '../base/errors.js';
+import {
+  isConclaveError,
+  NotFoundError,
+  SessionLostError,
+  type SessionLostReason,
+  UnavailableError,
+} from '../base/errors.js';
 import { sessionKey, ticketName } from '../base/keys.js';
 import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
@@ -65,8 +71,7 @@ export class Session {
   /**
    * Grants the lease and puts the session's key: two round trips.
    *
-   * @throws UnavailableError, OutcomeUnknownError if the store does not answer in time; nothing is left behind for longer
-   * than one TTL
+   * @throws UnavailableError if the store does not answer in time; nothing is left behind for longer than one TTL
    */
   static async open(store: Store, options: SessionOptions): Promise<Session> {
     const { runtime, namespace, ttlMs, holder } = options;
@@ -82,7 +87,9 @@ export class Session {
       return new Session(store, options, lease.id, kv, deadline);
     } catch (error) {
       store.lease.revoke(lease.id).catch(() => {}); // It ends by itself in one TTL.
-      throw error;
+      if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) throw error;
+      // Whatever becomes of the session key: what the caller wanted a session for is surely not done.
+      throw new UnavailableError(`no session could be opened: ${error.message}`, { cause: error });
     }
   }
 

@@ -15,6 +15,12 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** For the store itself. */
+export interface RepeatableCallOptions extends CallOptions {
+  /** A second copy of this mutation changes nothing, so it may be repeated until it is answered, like a read. @default false */
+  readonly isRepeatable?: boolean;
+}
+
 /** A silent member costs a read this long before the next one is asked. */
 const readAttemptMs = 1_500;
 
@@ -41,12 +47,12 @@ export class Caller {
   async call<M extends Method>(
     method: M,
     request: Calls[M]['request'],
-    { signal, timeoutMs }: CallOptions = {},
+    { signal, timeoutMs, isRepeatable = false }: RepeatableCallOptions = {},
   ): Promise<Calls[M]['response']> {
     const limitMs = checkTimeout(timeoutMs ?? this.#defaultTimeoutMs);
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError(`${describe(method, request)}: the connection is closed`);
-    const mutates = isMutation(method, request);
+    const mutates = !isRepeatable && isMutation(method, request);
     const until = this.#runtime.now() + limitMs;
     let lastError: unknown;
     const attempt = async (): Promise<Calls[M]['response']> => {

@@ -1,4 +1,4 @@
-import { AlreadyExistsError, ClosedError, NotFoundError, OutcomeUnknownError } from '../base/errors.js';
+import { AlreadyExistsError, ClosedError, NotFoundError } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
 import type { Caller, CallOptions } from './caller.js';
 import type { KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
@@ -47,26 +47,24 @@ export class Leases {
   }
 
   /**
-   * Safe to repeat: the id is chosen here, so when the answer of a first request was lost, "exists already" means granted.
+   * Without an id, safe to repeat: one is chosen here that nobody else has, so "exists already" means that an earlier copy
+   * of the request was granted.
    *
    * @throws AlreadyExistsError if a lease with the given id existed before
-   * @throws OutcomeUnknownError after `timeoutMs`; then the lease may exist for one TTL
+   * @throws UnavailableError after `timeoutMs`, with a given id OutcomeUnknownError; the lease may exist for one TTL
    */
-  async grant(
-    { ttlSeconds, id = this.#runtime.id() }: GrantOptions,
-    options: CallOptions = {},
-  ): Promise<Lease> {
+  async grant({ ttlSeconds, id: givenId }: GrantOptions, options: CallOptions = {}): Promise<Lease> {
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
     const sent = { sentAt: this.#runtime.now(), sentAtWall: this.#runtime.wallNow() };
+    if (givenId !== undefined)
+      return { ...(await this.#caller.call('leaseGrant', { id: givenId, ttlSeconds }, options)), ...sent };
+    const id = this.#runtime.id();
+    const request = { id, ttlSeconds };
     try {
-      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, options)), ...sent };
-    } catch (error) {
-      if (!(error instanceof OutcomeUnknownError)) throw error;
-    }
-    try {
-      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, options)), ...sent };
+      const answer = await this.#caller.call('leaseGrant', request, { ...options, isRepeatable: true });
+      return { ...answer, ...sent };
     } catch (error) {
       if (!(error instanceof AlreadyExistsError)) throw error;
       const { header, grantedTtlSeconds } = await this.timeToLive(id, options);
