@@ -110,7 +110,7 @@ export class Session {
     this.#deadline = deadline;
     const onGone = (): void => this.#lose('revoked');
     this.epoch = new Epoch(store, this.#runtime, { key: this.key, leaseId, kv, ended: this.signal, onGone });
-    this.#kept = store.lease.keep(leaseId, deadline.ttlMs, {
+    this.#kept = store.lease.keep(leaseId, deadline, {
       renewed: (renewal) => this.#renewed(renewal),
       gone: onGone,
       mayRenew: () => this.isAlive(),

@@ -19,6 +19,8 @@ export interface CallOptions {
 export interface RepeatableCallOptions extends CallOptions {
   /** A second copy of this mutation changes nothing, so it may be repeated until it is answered, like a read. @default false */
   readonly isRepeatable?: boolean;
+  /** Called before each attempt, as long as surely none of those before it was done. */
+  readonly onSend?: () => void;
 }
 
 /** A silent member costs a read this long before the next one is asked. */
@@ -47,7 +49,7 @@ export class Caller {
   async call<M extends Method>(
     method: M,
     request: Calls[M]['request'],
-    { signal, timeoutMs, isRepeatable = false }: RepeatableCallOptions = {},
+    { signal, timeoutMs, isRepeatable = false, onSend }: RepeatableCallOptions = {},
   ): Promise<Calls[M]['response']> {
     const limitMs = checkTimeout(timeoutMs ?? this.#defaultTimeoutMs);
     signal?.throwIfAborted();
@@ -55,10 +57,12 @@ export class Caller {
     const mutates = !isRepeatable && isMutation(method, request);
     const until = this.#runtime.now() + limitMs;
     let lastError: unknown;
+    let mayBeDone = false;
     const attempt = async (): Promise<Calls[M]['response']> => {
       const remainingMs = until - this.#runtime.now();
       // The pause before has used up the time: what was wrong is the better message than that nothing was.
       if (lastError !== undefined && remainingMs <= 0) throw lastError;
+      if (!mayBeDone) onSend?.();
       return this.#once(
         method,
         request,
@@ -69,10 +73,12 @@ export class Caller {
     try {
       return await retry(this.#runtime, attempt, {
         signal,
+        until,
         again: (error, attempts) => {
           if (signal?.aborted || this.#closed || !(error instanceof TransportError)) return false;
           lastError = error;
           const outcome = outcomeOf(error);
+          if (outcome === 'unknown') mayBeDone = true;
           const repeatable = outcome === 'not-done' || (outcome === 'unknown' && !mutates);
           report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
           return repeatable && this.#runtime.now() < until && !isHopeless(error);

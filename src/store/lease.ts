@@ -1,7 +1,7 @@
 import { AlreadyExistsError, ClosedError, NotFoundError } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
 import type { Caller, CallOptions } from './caller.js';
-import type { KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
+import type { Granted, KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
 import { Pipe } from './pipe.js';
 import type { Header } from './results.js';
 
@@ -17,7 +17,7 @@ export interface Lease {
   readonly id: bigint;
   /** As granted. */
   readonly ttlSeconds: number;
-  /** `Runtime.now()` when the request was first written: the lease ends no earlier than this plus its TTL. */
+  /** `Runtime.now()` when the first copy that may have been granted was written: the lease ends no earlier than this plus its TTL. */
   readonly sentAt: number;
   readonly sentAtWall: number;
 }
@@ -57,16 +57,18 @@ export class Leases {
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
-    const sent = { sentAt: this.#runtime.now(), sentAtWall: this.#runtime.wallNow() };
-    if (givenId !== undefined)
-      return { ...(await this.#caller.call('leaseGrant', { id: givenId, ttlSeconds }, options)), ...sent };
-    const id = this.#runtime.id();
-    const request = { id, ttlSeconds };
+    const sent = { sentAt: 0, sentAtWall: 0 };
+    const onSend = (): void => {
+      sent.sentAt = this.#runtime.now();
+      sent.sentAtWall = this.#runtime.wallNow();
+    };
+    const isRepeatable = givenId === undefined;
+    const id = givenId ?? this.#runtime.id();
     try {
-      const answer = await this.#caller.call('leaseGrant', request, { ...options, isRepeatable: true });
-      return { ...answer, ...sent };
+      const calling = { ...options, isRepeatable, onSend };
+      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, calling)), ...sent };
     } catch (error) {
-      if (!(error instanceof AlreadyExistsError)) throw error;
+      if (!isRepeatable || !(error instanceof AlreadyExistsError)) throw error;
       const { header, grantedTtlSeconds } = await this.timeToLive(id, options);
       return { header, id, ttlSeconds: grantedTtlSeconds, ...sent };
     }
@@ -109,7 +111,8 @@ export class Leases {
   ): AsyncGenerator<Renewal, void, undefined> {
     const pipe = new Pipe<Renewal>(signal);
     this.#streams.add(pipe);
-    const kept = this.keep(id, ttlSeconds * 1_000, {
+    const granted = { ttlMs: ttlSeconds * 1_000, sentAt: this.#runtime.now() };
+    const kept = this.keep(id, granted, {
       renewed: (renewal) => pipe.push(renewal),
       gone: () =>
         pipe.fail(new NotFoundError(`lease ${id.toString(16)} does not exist (expired or revoked)`)),
@@ -125,8 +128,8 @@ export class Leases {
   }
 
   /** The callback form of `keepAlive`, for code that must know of a loss before anything else runs. */
-  keep(id: bigint, ttlMs: number, listener: KeepAliveListener): KeptLease {
-    return this.#keepAlive.add(id, ttlMs, listener);
+  keep(id: bigint, granted: Granted, listener: KeepAliveListener): KeptLease {
+    return this.#keepAlive.add(id, granted, listener);
   }
 
   close(): void {

@@ -8,6 +8,8 @@ export interface RetryOptions {
   readonly minDelayMs?: number;
   /** @default 1000 */
   readonly maxDelayMs?: number;
+  /** No pause is longer than until this time of the Runtime. @default Infinity */
+  readonly until?: number;
   /** Ends a pause (rejecting with its reason). An attempt under way is never cut off: its result would be lost. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -19,7 +21,7 @@ export interface RetryOptions {
  * governs it. Its own `signal` is not used: it would throw away an answer that arrived together with the abort.
  */
 export function retry<T>(runtime: Runtime, attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { minDelayMs = 20, maxDelayMs = 1_000, signal } = options;
+  const { minDelayMs = 20, maxDelayMs = 1_000, until = Infinity, signal } = options;
   return pRetry(attempt, {
     retries: Infinity,
     minTimeout: 0,
@@ -27,7 +29,8 @@ export function retry<T>(runtime: Runtime, attempt: () => Promise<T>, options: R
     onFailedAttempt: async ({ error, attemptNumber }) => {
       if (!options.again(error, attemptNumber)) throw error;
       const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
-      await sleep(runtime, runtime.random() * ceilingMs, { signal });
+      const delayMs = Math.min(runtime.random() * ceilingMs, until - runtime.now());
+      await sleep(runtime, Math.max(0, delayMs), { signal });
     },
   });
 }

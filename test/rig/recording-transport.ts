@@ -16,6 +16,10 @@ export class RecordingTransport implements Transport {
   readonly #inner: Transport;
   /** Unary methods, in the order in which they were sent. */
   readonly calls: Method[] = [];
+  /** Called before a call is sent; may throw what it fails with. */
+  onCall: (method: Method) => void = () => {};
+  /** Called when the answer to a call has come, before the caller sees it. */
+  onAnswer: (method: Method) => void = () => {};
   /** Watches created and cancelled, heartbeats asked for. */
   readonly watchCommands: WatchCommand['kind'][] = [];
   /** Renewals of leases. */
@@ -34,14 +38,17 @@ export class RecordingTransport implements Transport {
     return this.#inner.endpoints;
   }
 
-  unary<M extends Method>(
+  async unary<M extends Method>(
     endpoint: string,
     method: M,
     request: Calls[M]['request'],
     options: UnaryOptions,
   ): Promise<Calls[M]['response']> {
     this.calls.push(method);
-    return this.#inner.unary(endpoint, method, request, options);
+    this.onCall(method);
+    const answer = await this.#inner.unary(endpoint, method, request, options);
+    this.onAnswer(method);
+    return answer;
   }
 
   watchStream(endpoint: string, listener: StreamListener<WatchMessage>): Stream<WatchCommand> {
