@@ -22,6 +22,8 @@ export class RecordingTransport implements Transport {
   onAnswer: (method: Method) => void = () => {};
   /** Watches created and cancelled, heartbeats asked for. */
   readonly watchCommands: WatchCommand['kind'][] = [];
+  /** Creations of watches that were answered. */
+  watchesCreated = 0;
   /** Renewals of leases. */
   renewals = 0;
   /** Watches that were told that what they asked for is compacted. */
@@ -57,6 +59,7 @@ export class RecordingTransport implements Transport {
       message: (message) => {
         if (message.compactRevision !== 0n) this.compactedWatches += 1;
         listener.message(message);
+        if (message.created) this.watchesCreated += 1;
       },
       ended: (error) => listener.ended(error),
     });
