@@ -25,7 +25,6 @@ export type Outcome = 'not-done' | 'unknown' | 'refused';
 const spaceExceeded = 'database space exceeded';
 
 export function outcomeOf({ status, detail, neverSent }: TransportError): Outcome {
-  if (neverSent) return 'not-done';
   // Comes with status "unknown" since the server does not map it: match the text.
   if (detail.includes('too many requests')) return 'not-done';
   if (detail.includes('rpc not supported for learner')) return 'not-done';
@@ -42,7 +41,8 @@ export function outcomeOf({ status, detail, neverSent }: TransportError): Outcom
     case 'unknown':
     case 'aborted':
     case 'data-loss':
-      return 'unknown';
+      return neverSent ? 'not-done' : 'unknown';
+    // Also if never sent: a login was refused, and the next one would be.
     case 'invalid-argument':
     case 'not-found':
     case 'already-exists':
