@@ -16,7 +16,7 @@ describe('a waiter', () => {
     const waiting = outcome(dead.mutex('m').acquire());
     await world.settle();
     world.partition(dead); // it hears nothing of its end
-    world.expireSession(dead);
+    await world.expireSession(dead);
 
     await hold.release();
     world.heal(dead);
@@ -33,7 +33,7 @@ describe('a waiter', () => {
     const waiting = outcome(dead.mutex('m').acquire());
     await world.settle();
 
-    world.expireSession(dead);
+    await world.expireSession(dead);
     await world.settle();
 
     expect(await waiting).toMatchObject({ code: 'SESSION_LOST', reason: 'revoked' });
@@ -385,7 +385,7 @@ describe('a holder', () => {
     const client = await world.client();
     const hold = await client.mutex('m').acquire();
 
-    world.expireSession(client);
+    await world.expireSession(client);
     await world.settle();
 
     expect(hold.signal.reason).toMatchObject({ code: 'HOLD_LOST', cause: { reason: 'revoked' } });
@@ -457,7 +457,7 @@ describe('a session', () => {
     await using world = await World.open();
     const client = await world.client();
     const before = await client.mutex('m').acquire();
-    world.expireSession(client);
+    await world.expireSession(client);
     await world.settle();
 
     await using after = await client.mutex('m').acquire();
@@ -526,7 +526,7 @@ describe('run', () => {
       }),
     );
     await world.settle();
-    world.expireSession(client);
+    await world.expireSession(client);
 
     expect(await running).toBeInstanceOf(HoldLostError);
     expect(isDone).toBe(true);
