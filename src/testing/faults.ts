@@ -170,8 +170,8 @@ export abstract class Faults {
 
   /** A member stops, as by SIGSTOP: it takes everything and says nothing. Undone by `wake`. */
   silence(endpoint: string): void {
-    this.silent.add(endpoint);
     for (const route of this.#routesTo('silence', endpoint)) route.block('silent');
+    this.silent.add(endpoint);
   }
 
   wake(endpoint: string): void {
@@ -266,6 +266,7 @@ export abstract class Faults {
   }
 
   #routesTo(what: string, endpoint: string): readonly Route[] {
+    if (!this.endpoints.includes(endpoint)) throw new TypeError(`this world has no member ${endpoint}`);
     this.#disturbAll(`${what} ${endpoint}`);
     return this.peers.flatMap((peer) => routes(peer, endpoint));
   }

@@ -26,6 +26,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
   readonly kind: StreamKind;
   readonly #parts: StreamParts<Command, Message>;
   #served: Stream<Command> | undefined;
+  #isBroken = false;
   #isOver = false;
 
   constructor(parts: StreamParts<Command, Message>) {
@@ -63,8 +64,9 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
     this.#unserve();
   }
 
-  /** It breaks on its way: the member notices at once, the client when it is told. */
+  /** It breaks on its way: the member notices at once, the client when it is told. What is on its way is gone. */
   break(): void {
+    this.#isBroken = true;
     this.#unserve();
     this.#deliver(() => this.#end(new TransportError('unavailable', 'the stream broke')));
   }
@@ -95,7 +97,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
   }
 
   #receive(message: Message): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isBroken) return;
     this.#parts.onMessage(message);
     this.#parts.listener.message(message);
   }

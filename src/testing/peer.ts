@@ -46,6 +46,7 @@ export class Peer {
 
   /** Nothing it runs goes on, and nothing reaches it or leaves it. */
   stop(activity: 'paused' | 'suspended'): void {
+    if (this.activity === 'crashed') return;
     this.runtime.stop(activity);
     for (const route of this.transport.routes) route.block('paused');
   }

@@ -175,6 +175,11 @@ export class World extends Faults implements AsyncDisposable {
 
   // What can be seen
 
+  /** The store's revision: it rises by one with each write. */
+  get revision(): bigint {
+    return this.engine.execute('status', {}).header.revision;
+  }
+
   /** Everything the client has sent so far, in order. */
   calls(client: Party): readonly Sent[] {
     return [...this.peerOf(client).transport.sent];
@@ -235,9 +240,10 @@ export class World extends Faults implements AsyncDisposable {
   async #dispose(): Promise<void> {
     this.#probes.clear();
     this.#mend();
-    const living = [...this.clients].filter(([, { activity }]) => activity !== 'crashed');
-    await this.run(Promise.all(living.map(([client]) => client.close())), { limitMs: closeLimitMs });
-    await Promise.all(this.peers.map(({ transport }) => transport.close()));
+    const isLiving = ({ activity }: Peer): boolean => activity !== 'crashed';
+    const closing = [...this.clients].map(([client, peer]) => (isLiving(peer) ? client.close() : undefined));
+    await this.run(Promise.all(closing), { limitMs: closeLimitMs });
+    await Promise.all(this.peers.filter(isLiving).map(({ transport }) => transport.close()));
     await this.store.close();
     const leaks = await this.#leaks();
     this.engine.close();
