@@ -72,6 +72,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
   }
 
   #serve(): void {
+    if (this.#isBroken) return; // before its opening arrived
     const { route, serve } = this.#parts;
     route.streamsServed++;
     this.#served = serve({

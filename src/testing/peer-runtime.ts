@@ -123,6 +123,7 @@ export class PeerRuntime implements Runtime {
 
   /** Timers whose time has passed fire at once, late, in the order in which they were due. */
   resume(): void {
+    if (this.#activity === 'running' || this.#activity === 'crashed') return;
     this.#wake();
     this.#activity = 'running';
     for (const timer of [...this.#timers].sort((a, b) => a.dueAt - b.dueAt)) this.#arm(timer);

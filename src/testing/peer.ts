@@ -53,7 +53,6 @@ export class Peer {
 
   /** Timers whose time has passed fire first, as in Node after SIGCONT; then it reads what has come. */
   resume(): void {
-    if (this.activity === 'crashed') return;
     this.runtime.resume();
     for (const route of this.transport.routes) route.unblock('paused');
   }

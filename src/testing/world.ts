@@ -241,8 +241,8 @@ export class World extends Faults implements AsyncDisposable {
     this.#probes.clear();
     this.#mend();
     const isLiving = ({ activity }: Peer): boolean => activity !== 'crashed';
-    const closing = [...this.clients].map(([client, peer]) => (isLiving(peer) ? client.close() : undefined));
-    await this.run(Promise.all(closing), { limitMs: closeLimitMs });
+    const living = [...this.clients].filter(([, peer]) => isLiving(peer));
+    await this.run(Promise.all(living.map(([client]) => client.close())), { limitMs: closeLimitMs });
     await Promise.all(this.peers.filter(isLiving).map(({ transport }) => transport.close()));
     await this.store.close();
     const leaks = await this.#leaks();

@@ -209,6 +209,18 @@ describe('a watch', () => {
     stream.close();
   });
 
+  it('that breaks before its opening has arrived is never served', async () => {
+    await using world = await World.open();
+    const peer = world.peer();
+    world.partition(peer, { blocks: 'requests' });
+    const inbox = new Inbox<WatchMessage>();
+    peer.transport.watchStream('member-1', inbox).send(watchOf('k'));
+    world.breakStreams(peer, 'watch');
+    world.heal(peer);
+    await world.store.put('k1', '');
+    expect([keysSeen(inbox), inbox.errors.length]).toEqual([[], 1]);
+  });
+
   it('cannot be resumed where its events have been compacted away', async () => {
     await using world = await World.open();
     const peer = world.peer();

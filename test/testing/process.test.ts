@@ -24,6 +24,21 @@ describe('a paused process', () => {
     expect(log.at(-1)).toBe('900@900');
   });
 
+  it('fires no timer twice, and none that was cancelled, however often it is resumed', async () => {
+    await using world = await World.open();
+    const peer = world.peer();
+    const log: string[] = [];
+    ringing(world, peer, 100, log);
+    const cancelled = peer.runtime.setTimer(200, () => log.push('cancelled'));
+    world.resume(peer);
+    world.pause(peer);
+    world.resume(peer);
+    world.resume(peer);
+    cancelled.cancel();
+    await world.advance(1_000);
+    expect(log).toEqual(['100@100']);
+  });
+
   it('sees the time that has passed at its first look', async () => {
     await using world = await World.open();
     const peer = world.peer();
