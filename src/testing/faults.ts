@@ -100,7 +100,8 @@ export abstract class Faults {
         continue;
       }
       route.isRefusing = true;
-      route.interruptAll(new TransportError('unavailable', 'the connection broke'));
+      const broken = new TransportError('unavailable', 'the connection broke');
+      route.toClient.send(() => route.interruptAll(broken)); // a process that stands still reads no reset
     }
   }
 
@@ -236,8 +237,11 @@ export abstract class Faults {
   compactUnderWatches(client: Party): bigint {
     this.breakStreams(client, 'watch');
     const key = '\0compacted'; // outside every namespace, and before every key of text
+    const { noSpace } = this.engine;
+    this.engine.noSpace = false;
     this.engine.execute('put', put(key, ''));
     this.engine.execute('remove', remove(key));
+    this.engine.noSpace = noSpace;
     return this.compact();
   }
 

@@ -55,8 +55,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
     if (this.#isOver) return;
     this.#parts.route.remove(this);
     this.#parts.route.toMember.send(() => this.#unserve());
-    // Never inside the call that caused it; and it can still be closed before.
-    void Promise.resolve().then(() => this.#end(error));
+    this.#endSoon(error);
   }
 
   sever(): void {
@@ -68,7 +67,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
   break(): void {
     this.#isBroken = true;
     this.#unserve();
-    this.#deliver(() => this.#end(new TransportError('unavailable', 'the stream broke')));
+    this.#deliver(() => this.#endSoon(new TransportError('unavailable', 'the stream broke')));
   }
 
   #serve(): void {
@@ -101,6 +100,11 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
     if (this.#isOver || this.#isBroken) return;
     this.#parts.onMessage(message);
     this.#parts.listener.message(message);
+  }
+
+  /** Never inside the call that caused it; and it can still be closed before. */
+  #endSoon(error: TransportError): void {
+    void Promise.resolve().then(() => this.#end(error));
   }
 
   #end(error: TransportError): void {

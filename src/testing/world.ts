@@ -146,7 +146,10 @@ export class World extends Faults implements AsyncDisposable {
     return this.#clock.now();
   }
 
-  /** Lets `ms` pass: everything that falls due runs, each at its own time, with all promises settled in between. */
+  /**
+   * Lets `ms` pass: everything that falls due runs, each at its own time, with all promises settled in between. One call
+   * after the other: code that calls it while time is passing gets its turn after that.
+   */
   advance(ms: number): Promise<void> {
     return this.#clock.advance(ms);
   }

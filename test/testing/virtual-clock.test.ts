@@ -84,6 +84,18 @@ describe('a virtual clock', () => {
     await expect(clock.advance(1)).rejects.toThrow('from the timer');
   });
 
+  it('gets whoever waits for a point in time there, however small the rest', async () => {
+    const clock = new VirtualClock();
+    await clock.advance(66_046 + 1 / 3);
+    const until = clock.now() + 1e-11;
+    const wait = (): void => {
+      if (clock.now() < until) clock.setTimer(1e-13, wait);
+    };
+    wait();
+    await clock.advance(1);
+    expect(clock.nextAt).toBeUndefined();
+  });
+
   it('refuses to go back, or to the end of time', () => {
     const clock = new VirtualClock();
     expect(() => clock.advance(-1)).toThrow(RangeError);
