@@ -54,8 +54,13 @@ export function encodeName(name: string): string {
   return encoded;
 }
 
+/** What no Conclave has escaped comes back as it is: somebody else's key must not make a listing fail. */
 export function decodeName(encoded: string): string {
-  return decodeURIComponent(encoded);
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
 }
 
 /** Unique for ever: lease ids are never used again, the counter never within a session. */

@@ -1,3 +1,4 @@
+import { AlreadyExistsError } from '../base/errors.js';
 import { report } from '../base/diagnostics.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import type { Endpoints } from './endpoints.js';
@@ -89,6 +90,9 @@ export class KeepAlive {
 
   /** @param ttlMs as granted. The first renewal is sent after a third of it. */
   add(id: bigint, ttlMs: number, listener: KeepAliveListener): KeptLease {
+    if (this.#leases.has(id)) {
+      throw new AlreadyExistsError(`lease ${id.toString(16)} is kept alive already on this connection`);
+    }
     const lease = new KeptLease(this, id, ttlMs, this.#runtime.now() + ttlMs / 3, listener);
     this.#leases.set(id, lease);
     this.#schedule();
@@ -219,8 +223,8 @@ export class KeepAlive {
       endpoint,
       latencyMs: this.#runtime.now() - sent.at,
     }));
+    // The timer is left as it is: it may wake for nothing, which costs less than looking at every lease per answer.
     lease.listener.renewed({ sentAt: sent.at, sentAtWall: sent.atWall, ttlSeconds });
-    this.#schedule();
   }
 }
 

@@ -37,7 +37,7 @@ export function prefixEnd(key: Uint8Array): Uint8Array {
   for (let i = key.length - 1; i >= 0; i--) {
     const byte = key[i] ?? 0xff;
     if (byte === 0xff) continue;
-    const end = key.slice(0, i + 1);
+    const end = Uint8Array.from(key.subarray(0, i + 1)); // not `slice`: that of a Buffer shares its bytes
     end[i] = byte + 1;
     return end;
   }

@@ -18,16 +18,27 @@ export interface RetryOptions {
  * p-retry drives the loop but is told to wait 0 ms; the pause is taken here, on the Runtime, so that virtual time
  * governs it. Its own `signal` is not used: it would throw away an answer that arrived together with the abort.
  */
-export function retry<T>(runtime: Runtime, attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retry<T>(
+  runtime: Runtime,
+  attempt: () => Promise<T>,
+  options: RetryOptions,
+): Promise<T> {
   const { minDelayMs = 20, maxDelayMs = 1_000, signal } = options;
-  return pRetry(attempt, {
-    retries: Infinity,
-    minTimeout: 0,
-    maxTimeout: 0,
-    onFailedAttempt: async ({ error, attemptNumber }) => {
-      if (!options.again(error, attemptNumber)) throw error;
-      const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
-      await sleep(runtime, runtime.random() * ceilingMs, { signal });
-    },
-  });
+  // p-retry wraps what is not an Error; a caller's abort reason may be anything, and must come out as it went in.
+  let thrown: { readonly error: unknown } | undefined;
+  const recording = async (): Promise<T> => {
+    try {
+      thrown = undefined;
+      return await attempt();
+    } catch (error) {
+      thrown = { error };
+      throw error;
+    }
+  };
+  const pauseOrStop = async ({ attemptNumber }: { readonly attemptNumber: number }): Promise<void> => {
+    if (thrown && !options.again(thrown.error, attemptNumber)) throw thrown.error;
+    const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
+    await sleep(runtime, runtime.random() * ceilingMs, { signal });
+  };
+  return pRetry(recording, { retries: Infinity, minTimeout: 0, maxTimeout: 0, onFailedAttempt: pauseOrStop });
 }
