@@ -49,7 +49,7 @@ function reaction(code: string, error: unknown): [status: number, advice: string
         ? [exitStatus.unavailable, 'The place in the line is lost; run it again']
         : [exitStatus.notAcquired, 'The place in the line is lost; run it again'];
     case 'UNAVAILABLE':
-      return [exitStatus.unavailable, 'Name its address with --endpoints or CONCLAVE_ENDPOINTS'];
+      return [exitStatus.unavailable, addressAdvice(error)];
     case 'OUTCOME_UNKNOWN':
     case 'RESOURCE_EXHAUSTED':
       return [exitStatus.unavailable, ''];
@@ -58,6 +58,13 @@ function reaction(code: string, error: unknown): [status: number, advice: string
     default:
       return [exitStatus.internal, ''];
   }
+}
+
+/** Not for an etcd that has answered: that it is full, for example. */
+function addressAdvice(error: unknown): string {
+  return oneLine(error).endsWith('Is etcd running there?')
+    ? 'Name its address with --endpoints or CONCLAVE_ENDPOINTS'
+    : '';
 }
 
 /** Of anything that was thrown. */
