@@ -25,7 +25,6 @@ export type Outcome = 'not-done' | 'unknown' | 'refused';
 const spaceExceeded = 'database space exceeded';
 
 export function outcomeOf({ status, detail, neverSent }: TransportError): Outcome {
-  if (neverSent) return 'not-done';
   // Comes with status "unknown" since the server does not map it: match the text.
   if (detail.includes('too many requests')) return 'not-done';
   if (detail.includes('rpc not supported for learner')) return 'not-done';
@@ -42,7 +41,8 @@ export function outcomeOf({ status, detail, neverSent }: TransportError): Outcom
     case 'unknown':
     case 'aborted':
     case 'data-loss':
-      return 'unknown';
+      return neverSent ? 'not-done' : 'unknown';
+    // Also for a request that never left, because the login before it was refused.
     case 'invalid-argument':
     case 'not-found':
     case 'already-exists':
@@ -58,7 +58,7 @@ export function outcomeOf({ status, detail, neverSent }: TransportError): Outcom
   }
 }
 
-/** True if the store, not the way to it, is the reason: another endpoint would answer the same. */
+/** False if the store, not the way to it, is the reason: another endpoint would answer the same. */
 export function blamesEndpoint(error: TransportError): boolean {
   return outcomeOf(error) !== 'refused' && !/database space exceeded|too many requests/.test(error.detail);
 }

@@ -8,6 +8,8 @@ export interface RetryOptions {
   readonly minDelayMs?: number;
   /** @default 1000 */
   readonly maxDelayMs?: number;
+  /** `Runtime.now()` at which a pause ends at the latest, for the last attempt or for `again` to say no. @default Infinity */
+  readonly until?: number;
   /** Ends a pause (rejecting with its reason). An attempt under way is never cut off: its result would be lost. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,7 +25,7 @@ export async function retry<T>(
   attempt: () => Promise<T>,
   options: RetryOptions,
 ): Promise<T> {
-  const { minDelayMs = 20, maxDelayMs = 1_000, signal } = options;
+  const { minDelayMs = 20, maxDelayMs = 1_000, until = Infinity, signal } = options;
   // p-retry wraps what is not an Error; a caller's abort reason may be anything, and must come out as it went in.
   let thrown: { readonly error: unknown } | undefined;
   const recording = async (): Promise<T> => {
@@ -38,7 +40,8 @@ export async function retry<T>(
   const pauseOrStop = async ({ attemptNumber }: { readonly attemptNumber: number }): Promise<void> => {
     if (thrown && !options.again(thrown.error, attemptNumber)) throw thrown.error;
     const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
-    await sleep(runtime, runtime.random() * ceilingMs, { signal });
+    const remainingMs = Math.max(0, until - runtime.now());
+    await sleep(runtime, Math.min(runtime.random() * ceilingMs, remainingMs), { signal });
   };
   return pRetry(recording, { retries: Infinity, minTimeout: 0, maxTimeout: 0, onFailedAttempt: pauseOrStop });
 }
