@@ -96,6 +96,7 @@ describe('a world that ends', () => {
     await client.mutex('m').acquire();
     world.crash(client);
     expect(await leaksOf(world)).toEqual([]);
+    expect(world.now()).toBe(0);
   });
 
   it('lets late requests arrive first, and finds what they do', async () => {
