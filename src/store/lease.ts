@@ -40,6 +40,7 @@ export interface LeaseStatus {
 }
 
 const maxTtlSeconds = 9_000_000_000;
+const maxLeaseId = 2n ** 63n - 1n;
 
 /** Leases: keys attached to one disappear, all in one revision, when it ends. */
 export class Leases {
@@ -61,6 +62,7 @@ export class Leases {
    *
    * @throws AlreadyExistsError if a lease with the given id existed before
    * @throws OutcomeUnknownError after `timeoutMs`; then the lease may exist for one TTL
+   * @throws NotFoundError if the lease has run out before its grant was answered
    */
   async grant(
     { ttlSeconds, id = this.#runtime.id() }: GrantOptions,
@@ -69,24 +71,48 @@ export class Leases {
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
+    // For 0n the server would choose one, and another one for the repetition.
+    if (id <= 0n || id > maxLeaseId) throw new RangeError(`a lease id is from 1 to 2^63 - 1, got ${id}`);
     const sent = { sentAt: this.#runtime.now(), sentAtWall: this.#runtime.wallNow() };
     const limitMs = checkTimeout(options.timeoutMs ?? this.#timeoutMs);
-    const grant = (timeoutMs: number): Promise<Omit<Lease, keyof typeof sent>> =>
-      this.#caller.call('leaseGrant', { id, ttlSeconds }, { ...options, timeoutMs });
+    const withinLimit = (): CallOptions => ({
+      ...options,
+      timeoutMs: Math.max(0, limitMs - (this.#runtime.now() - sent.sentAt)),
+    });
     try {
       // Half of the time, so that a member that is silent leaves some for the next one.
-      return { ...(await grant(limitMs / 2)), ...sent };
+      const half = { ...options, timeoutMs: limitMs / 2 };
+      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, half)), ...sent };
     } catch (error) {
       if (!(error instanceof OutcomeUnknownError)) throw error;
+      return { ...(await this.#settleGrant(id, ttlSeconds, withinLimit, error)), ...sent };
     }
-    const remainingMs = Math.max(0, limitMs - (this.#runtime.now() - sent.sentAt));
+  }
+
+  async #settleGrant(
+    id: bigint,
+    ttlSeconds: number,
+    withinLimit: () => CallOptions,
+    unknown: OutcomeUnknownError,
+  ): Promise<Omit<Lease, 'sentAt' | 'sentAtWall'>> {
     try {
-      return { ...(await grant(remainingMs)), ...sent };
+      return await this.#caller
+        .call('leaseGrant', { id, ttlSeconds }, withinLimit())
+        .catch((error: unknown) => {
+          if (!(error instanceof AlreadyExistsError)) throw error;
+          return this.#granted(id, withinLimit());
+        });
     } catch (error) {
-      if (!(error instanceof AlreadyExistsError)) throw error;
-      const { header, grantedTtlSeconds } = await this.timeToLive(id, options);
-      return { header, id, ttlSeconds: grantedTtlSeconds, ...sent };
+      // Of this attempt it is known that it did nothing, of the first one still nothing.
+      throw error instanceof UnavailableError ? unknown : error;
     }
+  }
+
+  async #granted(id: bigint, options: CallOptions): Promise<Omit<Lease, 'sentAt' | 'sentAtWall'>> {
+    const { header, ttlSeconds, grantedTtlSeconds } = await this.timeToLive(id, options);
+    if (ttlSeconds < 0)
+      throw new NotFoundError(`lease ${id.toString(16)} ran out before its grant was answered`);
+    return { header, id, ttlSeconds: grantedTtlSeconds };
   }
 
   /** Deletes the lease's keys, all in one revision. @throws NotFoundError if the lease does not exist (any more) */
@@ -122,7 +148,7 @@ export class Leases {
       for await (const renewal of this.keepAlive(id, { signal: wait.signal, ttlSeconds: 3 })) return renewal;
       throw new ClosedError(`${what}: the connection was closed`);
     } catch (error) {
-      if (!(error instanceof WaitTimeoutError)) throw error;
+      if (signal?.aborted || !(error instanceof WaitTimeoutError)) throw error;
       throw new UnavailableError(error.message, { cause: error });
     } finally {
       wait.end();
@@ -140,14 +166,15 @@ export class Leases {
       ttlSeconds = 15,
     }: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
   ): AsyncGenerator<Renewal, void, undefined> {
+    signal?.throwIfAborted();
     const pipe = new Pipe<Renewal>(signal);
-    this.#streams.add(pipe);
     const kept = this.keep(id, ttlSeconds * 1_000, {
       renewed: (renewal) => pipe.push(renewal),
       gone: () =>
         pipe.fail(new NotFoundError(`lease ${id.toString(16)} does not exist (expired or revoked)`)),
       mayRenew: () => true,
     });
+    this.#streams.add(pipe);
     kept.renewNow();
     try {
       for await (const renewals of pipe) yield* renewals;
