@@ -177,7 +177,7 @@ export class Leases {
     this.#streams.add(pipe);
     kept.renewNow();
     try {
-      for await (const renewals of pipe) yield* renewals;
+      yield* pipe;
     } finally {
       kept.stop();
       this.#streams.delete(pipe);
