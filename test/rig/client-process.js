@@ -97,7 +97,7 @@ async function work(place, counter) {
     try {
       await conclave.mutex(place).run((hold) => increment(hold, counter), { timeoutMs: 10_000 });
     } catch (error) {
-      say({ event: 'setback', error: describe(error) });
+      say({ event: 'setback', failure: describe(error) });
     }
   }
 }
