@@ -70,6 +70,8 @@ export class Conclave implements AsyncDisposable {
   ): Conclave {
     const { runtime, namespace = 'conclave', sessionTtlMs = 15_000, dialTimeoutMs = 5_000 } = options;
     checkNamespace(namespace);
+    if (options.holder !== undefined && typeof options.holder !== 'string')
+      throw new TypeError('holder must be a string');
     const host = hostname();
     const name = options.holder ?? `${host}:${process.pid}`;
     const store = new Store(transport, { runtime, timeoutMs: dialTimeoutMs });

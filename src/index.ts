@@ -19,7 +19,7 @@ export { toText } from './base/bytes.js';
 export type { Runtime, Timer, TimerOptions } from './base/runtime.js';
 export type { DiagnosticEvents } from './base/diagnostics.js';
 export type { Etcd3Options } from './etcd/etcd3-options.js';
-export type { TlsOptions } from './etcd/options.js';
+export type { TlsOptions } from './etcd/tls-options.js';
 
 export {
   AlreadyExistsError,

@@ -2,11 +2,16 @@
 export type Bytes = string | Uint8Array;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// Otherwise a leading U+FEFF would be dropped, and two different keys read as one.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** @throws TypeError for anything but a string without lone surrogates, or a `Uint8Array`. */
+/**
+ * A copy: the caller may use its buffer again while a repeated request or a resumed watch still needs the bytes.
+ *
+ * @throws TypeError for anything but a string without lone surrogates, or a `Uint8Array`.
+ */
 export function toBytes(value: Bytes, what = 'value'): Uint8Array {
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   if (typeof value !== 'string') throw new TypeError(`${what} must be a string or Uint8Array`);
   // A lone surrogate would silently become U+FFFD, and two different keys would be one.
   if (!value.isWellFormed()) throw new TypeError(`${what} contains a lone surrogate`);

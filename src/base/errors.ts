@@ -97,7 +97,7 @@ export class AuthError extends ConclaveError {
   readonly code = 'AUTH';
 }
 
-/** The store refuses for want of something: its space quota, its request limit. */
+/** For want of something: the store's space quota, the size of a message. */
 export class ResourceExhaustedError extends ConclaveError {
   readonly code = 'RESOURCE_EXHAUSTED';
 }

@@ -9,13 +9,14 @@ export type Place = string | { readonly path: string };
 
 const maxNameBytes = 512;
 
-/** @throws TypeError unless it is a non-empty string without "/" at either end */
+/** @throws TypeError unless it is a non-empty, well-formed string without "/" at either end */
 export function checkNamespace(namespace: string): string {
   if (typeof namespace !== 'string' || namespace === '')
     throw new TypeError('namespace must be a non-empty string');
   if (namespace.startsWith('/') || namespace.endsWith('/')) {
     throw new TypeError(`namespace must not begin or end with "/": ${JSON.stringify(namespace)}`);
   }
+  if (!namespace.isWellFormed()) throw new TypeError('namespace contains a lone surrogate');
   return namespace;
 }
 
@@ -54,8 +55,13 @@ export function encodeName(name: string): string {
   return encoded;
 }
 
+/** What is no escaped name (another program's key under our prefix) stays as it is. */
 export function decodeName(encoded: string): string {
-  return decodeURIComponent(encoded);
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
 }
 
 /** Unique for ever: lease ids are never used again, the counter never within a session. */

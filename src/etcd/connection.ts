@@ -32,8 +32,8 @@ export class Connection {
     this.endpoint = endpoint;
     this.#settings = settings;
     this.#calls = calls;
-    this.#pool = this.#dialling('reading the tls options', async () =>
-      openPool(endpoint, await secret('tls', settings.tls), settings.grpcOptions),
+    this.#pool = this.#dialling('reading tls', () =>
+      secret('tls', async () => openPool(endpoint, await settings.tls(), settings.grpcOptions)),
     );
     this.#pool.catch(() => {}); // every call on this connection reports it
     const { login } = settings;
@@ -151,13 +151,13 @@ function closed(cause?: unknown): TransportError {
   return new TransportError('unavailable', 'the connection is closed', { neverSent: true, cause });
 }
 
-/** Calls an option that is a function. Its failure may pass, so it counts as an endpoint that is away. */
+/** Reads an option that may be a function. Its failure may pass, so it counts as an endpoint that is away. */
 async function secret<T>(option: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    throw new TransportError('unavailable', `${option} could not be read: ${text}`, {
+    throw new TransportError('unavailable', `${option} cannot be had: ${text}`, {
       neverSent: true,
       cause,
     });

@@ -1,4 +1,4 @@
-import type { EtcdTransportOptions, TlsOptions } from './options.js';
+import type { TlsOptions } from './tls-options.js';
 
 /** The options of `new Etcd3` that mean something here. */
 export interface Etcd3Options {
@@ -23,9 +23,13 @@ const refused: Readonly<Record<string, string>> = {
 
 const known: readonly string[] = ['hosts', 'credentials', 'auth', 'grpcOptions'];
 
-type FromEtcd3 = Pick<EtcdTransportOptions, 'username' | 'password' | 'tls'> & {
+/** The same in the names of `EtcdTransportOptions`. */
+interface FromEtcd3 {
   readonly endpoints: readonly string[];
-};
+  readonly username?: string;
+  readonly password?: string;
+  readonly tls?: TlsOptions;
+}
 
 /** @throws TypeError naming the option that cannot be honoured. */
 export function fromEtcd3(options: Etcd3Options): FromEtcd3 {

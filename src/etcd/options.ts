@@ -1,5 +1,6 @@
 import type { Runtime } from '../base/runtime.js';
 import type { Etcd3Options } from './etcd3-options.js';
+import type { TlsOptions } from './tls-options.js';
 
 /** Where etcd is and how to prove who we are. Everything is checked before any I/O. */
 export interface EtcdTransportOptions {
@@ -16,15 +17,4 @@ export interface EtcdTransportOptions {
   readonly runtime: Runtime;
   /** Bounds what comes before a request can be sent: `tls` and `password` functions and the authentication. */
   readonly dialTimeoutMs: number;
-}
-
-/** Certificates and keys are PEM. */
-export interface TlsOptions {
-  /** The authority that signed the servers' certificates. @default the authorities Node trusts */
-  readonly ca?: string | Uint8Array;
-  /** The client's certificate, with its intermediate ones; needs `key`. @default none */
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  /** The name to expect in the server's certificate. @default the host of the endpoint */
-  readonly serverName?: string;
 }

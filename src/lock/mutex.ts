@@ -1,11 +1,12 @@
-import { type WaitOptions } from '../base/wait.js';
+import { UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { linePrefix, type Place } from '../base/keys.js';
+import type { Wait, WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
 import { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
 import type { Turn } from '../session/local-queue.js';
 import { noOlderTicket } from '../session/rules.js';
-import { Ticket } from '../session/ticket.js';
+import type { Ticket } from '../session/ticket.js';
 import { readTicket, type TicketInfo } from '../session/ticket-value.js';
 
 /** Who stands in a line, at one revision of the store. */
@@ -65,7 +66,7 @@ export class Mutex {
         ticket: turn.ticket,
         onLeft: () => turn.end(),
       });
-      return new Hold(ticket, () => giveBack(ticket, turn), wait.waitedMs());
+      return this.#hold(ticket, turn, wait);
     } finally {
       wait.end();
     }
@@ -79,31 +80,21 @@ export class Mutex {
    * @throws UnavailableError if the store cannot be reached within `dialTimeoutMs`; SessionLostError; ClosedError
    */
   async tryAcquire({ signal }: Pick<WaitOptions, 'signal'> = {}): Promise<Hold | undefined> {
-    const wait = this.#line.startWait({ signal });
+    const { store } = this.#line.connection;
+    const wait = this.#line.startWait({ signal, timeoutMs: store.timeoutMs });
     try {
       const session = await wait.race(this.#line.connection.session());
       wait.endsWith(session.signal);
       const queue = this.#line.connection.queues.of(session, this.#line.prefix);
       if (queue.isBusy) return undefined;
       const turn = await queue.enter(wait.signal);
-      const taking = Ticket.take(this.#line, session, { onlyIfFree: true, signal: wait.signal });
-      try {
-        const ticket = await wait.race(taking);
-        if (ticket) {
-          await session.untilValid(wait.signal);
-          return new Hold(ticket, () => giveBack(ticket, turn), wait.waitedMs());
-        }
-        turn.end();
-        return undefined;
-      } catch (error) {
-        session.chore(
-          taking
-            .then((ticket) => ticket?.leave())
-            .catch(() => {})
-            .then(() => turn.end()),
-        );
-        throw error;
-      }
+      const ticket = await this.#line.tryEnter(session, wait, () => turn.end());
+      if (ticket) return this.#hold(ticket, turn, wait);
+      turn.end();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof WaitTimeoutError)) throw error;
+      throw new UnavailableError(`${error.message}: the store does not answer`, { cause: error });
     } finally {
       wait.end();
     }
@@ -126,6 +117,15 @@ export class Mutex {
     const { revision, tickets } = await this.#line.read();
     const [holder, ...waiters] = tickets.map(readTicket);
     return { revision, holder, waiters };
+  }
+
+  #hold(ticket: Ticket, turn: Turn, wait: Wait): Hold {
+    try {
+      return new Hold(ticket, () => giveBack(ticket, turn), wait.waitedMs());
+    } catch (error) {
+      turn.end(); // The session ended at the last moment, and the ticket with it.
+      throw error;
+    }
   }
 }
 

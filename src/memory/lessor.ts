@@ -43,20 +43,21 @@ export class Lessor {
    * Returns the TTL granted; with id 0n the lessor chooses one.
    * @throws TransportError if the id is taken or the TTL too large.
    */
-  grant(id: bigint, ttlSeconds: number): { id: bigint; ttlSeconds: number } {
+  grant(wantedId: bigint, ttlSeconds: number): { id: bigint; ttlSeconds: number } {
+    const id = wantedId === 0n ? this.#runtime.id() : wantedId;
     if (ttlSeconds > maxTtlSeconds) throw refusal('leaseTtlTooLarge');
     if (this.has(id)) throw refusal('leaseExists');
     const lease: Lease = {
-      id: id === 0n ? this.#runtime.id() : id,
+      id,
       ttlSeconds: Math.max(ttlSeconds, minTtlSeconds),
       expiresAt: 0,
       keys: new Map(),
       late: [],
     };
     this.#refresh(lease);
-    this.#leases.set(lease.id, lease);
+    this.#leases.set(id, lease);
     this.#scanTimer ??= this.#scanLater();
-    return { id: lease.id, ttlSeconds: lease.ttlSeconds };
+    return { id, ttlSeconds: lease.ttlSeconds };
   }
 
   /** @throws TransportError if there is no such lease. */

@@ -6,7 +6,8 @@ import { checkTimeout } from '../base/wait.js';
 import type { Store } from '../store/store.js';
 import { LineViews } from './line-view.js';
 import { LocalQueues } from './local-queue.js';
-import { Session, type SessionOptions } from './session.js';
+import type { SessionOptions } from './open-lease.js';
+import { Session } from './session.js';
 
 export interface CloseOptions {
   /** How long running callbacks are waited for, milliseconds. @default 10000 */

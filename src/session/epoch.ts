@@ -5,6 +5,7 @@ import { raceSignal } from '../base/wait.js';
 import { compare, type Compare, type GetOp, put } from '../store/operations.js';
 import type { GetResult, KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
+import type { Origin } from './open-lease.js';
 
 /** What the store showed at one revision. */
 export interface Look {
@@ -34,13 +35,18 @@ export class Epoch {
   readonly #leaseId: bigint;
   readonly #createRevision: bigint;
   readonly #ended: AbortSignal;
+  readonly #requestTimeoutMs: number;
   readonly #onGone: () => void;
   #modRevision: bigint;
   #questions: Question[] = [];
   #bumping = false;
 
   /** @param onGone called when the session key turns out to be gone */
-  constructor(store: Store, runtime: Runtime, { key, leaseId, kv, ended, onGone }: EpochOptions) {
+  constructor(
+    store: Store,
+    runtime: Runtime,
+    { key, leaseId, kv, requestTimeoutMs, ended, onGone }: EpochOptions,
+  ) {
     this.#store = store;
     this.#runtime = runtime;
     this.#key = key;
@@ -48,6 +54,7 @@ export class Epoch {
     this.#createRevision = kv.createRevision;
     this.#modRevision = kv.modRevision;
     this.#ended = ended;
+    this.#requestTimeoutMs = requestTimeoutMs;
     this.#onGone = onGone;
   }
 
@@ -99,10 +106,13 @@ export class Epoch {
     const answer = await retry(
       this.#runtime,
       () =>
-        this.#store.txn({
-          if: [compare.createRevision(this.#key, '=', this.#createRevision)],
-          then: [put(this.#key, '', { ignoreValue: true, lease: this.#leaseId }), ...ops],
-        }),
+        this.#store.txn(
+          {
+            if: [compare.createRevision(this.#key, '=', this.#createRevision)],
+            then: [put(this.#key, '', { ignoreValue: true, lease: this.#leaseId }), ...ops],
+          },
+          { timeoutMs: this.#requestTimeoutMs },
+        ),
       {
         signal: this.#ended,
         maxDelayMs: 500,
@@ -133,7 +143,9 @@ export interface EpochOptions {
   readonly key: string;
   readonly leaseId: bigint;
   /** The session key as created. */
-  readonly kv: Pick<KeyValue, 'createRevision' | 'modRevision'>;
+  readonly kv: Origin;
+  /** How long a bump may stay unanswered before it is sent again. */
+  readonly requestTimeoutMs: number;
   /** Aborts when the session is over. */
   readonly ended: AbortSignal;
   readonly onGone: () => void;

@@ -74,8 +74,25 @@ export class Line implements Place {
       await ticket.untilAdmitted(rule, wait.signal, (older) => (wait.obstacle = describeBlockers(older)));
       return ticket;
     } catch (error) {
-      const left = taking.then((ticket) => ticket?.leave()).catch(() => {});
-      session.chore(left.then(options.onLeft));
+      this.#abandon(session, taking, options.onLeft);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a ticket if nobody stands in the line. Rejections leave nothing behind, as with `enter`.
+   *
+   * @param onLeft called if this rejects, once no trace of the attempt is left
+   */
+  async tryEnter(session: Session, wait: Wait, onLeft: () => void): Promise<Ticket | undefined> {
+    const taking = Ticket.take(this, session, { signal: wait.signal, onlyIfFree: true });
+    try {
+      const ticket = await wait.race(taking);
+      // Nobody was there when it was put: no rule needs to be asked.
+      if (ticket) await session.untilValid(wait.signal);
+      return ticket;
+    } catch (error) {
+      this.#abandon(session, taking, onLeft);
       throw error;
     }
   }
@@ -84,6 +101,11 @@ export class Line implements Place {
   async read(): Promise<LineState> {
     const { header, kvs } = await this.connection.store.get(prefix(this.prefix));
     return { revision: header.revision, tickets: sortTickets(kvs) };
+  }
+
+  #abandon(session: Session, taking: Promise<Ticket | undefined>, onLeft?: () => void): void {
+    const left = taking.then((ticket) => ticket?.leave()).catch(() => {});
+    session.chore(left.then(onLeft));
   }
 
   ticketValue(session: Session): string {

@@ -1,33 +1,16 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import {
-  isConclaveError,
-  NotFoundError,
-  SessionLostError,
-  type SessionLostReason,
-  UnavailableError,
-} from '../base/errors.js';
+import { isConclaveError, SessionLostError, type SessionLostReason } from '../base/errors.js';
 import { sessionKey, ticketName } from '../base/keys.js';
 import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import { raceSignal } from '../base/wait.js';
 import type { KeptLease, Renewal } from '../store/keep-alive.js';
-import { compare, get, put } from '../store/operations.js';
-import type { KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import { Deadline } from './deadline.js';
 import { Epoch } from './epoch.js';
+import { openLease, type Origin, type SessionOptions } from './open-lease.js';
 import { type Dependent, Lookout } from './lookout.js';
-import type { Holder } from './ticket-value.js';
-
-export interface SessionOptions {
-  readonly runtime: Runtime;
-  readonly namespace: string;
-  /** Whole seconds, in milliseconds. */
-  readonly ttlMs: number;
-  /** Shown to others as who holds or waits. */
-  readonly holder: Holder;
-}
 
 /** Past its deadline by this much and no timer has fired: the process did not run. */
 const stallMs = 250;
@@ -74,30 +57,15 @@ export class Session {
    * @throws UnavailableError if the store does not answer in time; nothing is left behind for longer than one TTL
    */
   static async open(store: Store, options: SessionOptions): Promise<Session> {
-    const { runtime, namespace, ttlMs, holder } = options;
-    const lease = await store.lease.grant({ ttlSeconds: ttlMs / 1_000 });
-    const key = sessionKey(namespace, lease.id);
-    runtime.probe('session.granted');
-    try {
-      const deadline = new Deadline(runtime, lease);
-      const value = JSON.stringify({ v: 1, holder });
-      const kv = await retry(runtime, () => createKey(store, key, value, lease.id), {
-        again: (error) => isConclaveError(error, 'OUTCOME_UNKNOWN') && !deadline.isPast(),
-      });
-      return new Session(store, options, lease.id, kv, deadline);
-    } catch (error) {
-      store.lease.revoke(lease.id).catch(() => {}); // It ends by itself in one TTL.
-      if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) throw error;
-      // Whatever becomes of the session key: what the caller wanted a session for is surely not done.
-      throw new UnavailableError(`no session could be opened: ${error.message}`, { cause: error });
-    }
+    const { lease, kv } = await openLease(store, options);
+    return new Session(store, options, lease.id, kv, new Deadline(options.runtime, lease));
   }
 
   private constructor(
     store: Store,
     options: SessionOptions,
     leaseId: bigint,
-    kv: Pick<KeyValue, 'createRevision' | 'modRevision'>,
+    kv: Origin,
     deadline: Deadline,
   ) {
     this.store = store;
@@ -109,7 +77,14 @@ export class Session {
     this.#runtime = options.runtime;
     this.#deadline = deadline;
     const onGone = (): void => this.#lose('revoked');
-    this.epoch = new Epoch(store, this.#runtime, { key: this.key, leaseId, kv, ended: this.signal, onGone });
+    this.epoch = new Epoch(store, this.#runtime, {
+      key: this.key,
+      leaseId,
+      kv,
+      requestTimeoutMs: this.requestTimeoutMs,
+      ended: this.signal,
+      onGone,
+    });
     this.#kept = store.lease.keep(leaseId, deadline, {
       renewed: (renewal) => this.#renewed(renewal),
       gone: onGone,
@@ -286,27 +261,10 @@ export class Session {
     const attempt = (): Promise<unknown> =>
       this.store.lease.revoke(this.leaseId, { timeoutMs: Math.max(0, until - this.#runtime.now()) });
     await retry(this.#runtime, attempt, {
+      until,
       again: (error) =>
         this.#runtime.now() < until &&
         (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
     }).catch(() => {});
   }
-}
-
-async function createKey(
-  store: Store,
-  key: string,
-  value: string,
-  lease: bigint,
-): Promise<Pick<KeyValue, 'createRevision' | 'modRevision'>> {
-  const answer = await store.txn({
-    if: [compare.createRevision(key, '=', 0n)],
-    then: [put(key, value, { lease })],
-    else: [get(key)],
-  });
-  if (answer.succeeded)
-    return { createRevision: answer.header.revision, modRevision: answer.header.revision };
-  const kv = answer.responses[0].kvs[0];
-  if (kv?.lease !== lease) throw new NotFoundError(`session key ${key} belongs to another lease`);
-  return kv;
 }

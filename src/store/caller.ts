@@ -17,13 +17,22 @@ export interface CallOptions {
 
 /** For the store itself. */
 export interface RepeatableCallOptions extends CallOptions {
-  /** A second copy of this mutation changes nothing, so it may be repeated until it is answered, like a read. @default false */
+  /** A second copy of this mutation changes nothing, so it is repeated until it is answered, like a read. @default false */
   readonly isRepeatable?: boolean;
   /** Called before each attempt, as long as surely none of those before it was done. */
   readonly onSend?: () => void;
 }
 
-/** A silent member costs a read this long before the next one is asked. */
+/** What a call may do, worked out once. */
+interface Plan extends Pick<RepeatableCallOptions, 'onSend'> {
+  readonly limitMs: number;
+  /** Whether a second copy could do harm. */
+  readonly mutates: boolean;
+  /** Aborts when the caller or the connection has ended the call. */
+  readonly over: AbortSignal;
+}
+
+/** A silent member costs a read this long before the next one is asked; in each further round of all, twice as long. */
 const readAttemptMs = 1_500;
 
 /**
@@ -37,6 +46,7 @@ export class Caller {
   readonly #runtime: Runtime;
   readonly #endpoints: Endpoints;
   readonly #defaultTimeoutMs: number;
+  readonly #underWay = new Set<AbortController>();
   #closed = false;
 
   constructor(transport: Transport, runtime: Runtime, endpoints: Endpoints, defaultTimeoutMs: number) {
@@ -55,59 +65,77 @@ export class Caller {
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError(`${describe(method, request)}: the connection is closed`);
     const mutates = !isRepeatable && isMutation(method, request);
-    const until = this.#runtime.now() + limitMs;
-    let lastError: unknown;
-    let mayBeDone = false;
-    const attempt = async (): Promise<Calls[M]['response']> => {
-      const remainingMs = until - this.#runtime.now();
-      // The pause before has used up the time: what was wrong is the better message than that nothing was.
-      if (lastError !== undefined && remainingMs <= 0) throw lastError;
-      if (!mayBeDone) onSend?.();
-      return this.#once(
-        method,
-        request,
-        mutates ? remainingMs : Math.min(remainingMs, readAttemptMs),
-        signal,
-      );
-    };
+    const over = new AbortController();
+    const onAbort = (): void => over.abort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#underWay.add(over);
     try {
-      return await retry(this.#runtime, attempt, {
-        signal,
-        until,
-        again: (error, attempts) => {
-          if (signal?.aborted || this.#closed || !(error instanceof TransportError)) return false;
-          lastError = error;
-          const outcome = outcomeOf(error);
-          if (outcome === 'unknown') mayBeDone = true;
-          const repeatable = outcome === 'not-done' || (outcome === 'unknown' && !mutates);
-          report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
-          return repeatable && this.#runtime.now() < until && !isHopeless(error);
-        },
+      return await this.#repeat(method, request, {
+        limitMs,
+        mutates,
+        over: over.signal,
+        ...(onSend && { onSend }),
       });
     } catch (error) {
       signal?.throwIfAborted();
       throw this.#explain(error, describe(method, request), mutates, limitMs);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#underWay.delete(over);
     }
   }
 
-  /** New calls reject with `ClosedError`. Calls under way end when the transport closes. */
+  /** New calls reject with `ClosedError`, and so do those under way, except a mutation that was sent: it is unknown. */
   close(): void {
     this.#closed = true;
+    for (const over of this.#underWay) over.abort();
+  }
+
+  #repeat<M extends Method>(
+    method: M,
+    request: Calls[M]['request'],
+    { limitMs, mutates, over, onSend }: Plan,
+  ): Promise<Calls[M]['response']> {
+    const until = this.#runtime.now() + limitMs;
+    let lastError: TransportError | undefined;
+    let silences = 0;
+    let mayBeDone = false;
+    const attempt = async (): Promise<Calls[M]['response']> => {
+      // The pause before may have ended together with the call.
+      over.throwIfAborted();
+      const remainingMs = until - this.#runtime.now();
+      // The pause before has used up the time: what was wrong is the better message than that nothing was.
+      if (lastError !== undefined && remainingMs <= 0) throw lastError;
+      if (!mayBeDone) onSend?.();
+      // When all have been silent this long, the answer may just take longer.
+      const patienceMs = readAttemptMs * 2 ** Math.floor(silences / this.#endpoints.all.length);
+      return this.#once(method, request, mutates ? remainingMs : Math.min(remainingMs, patienceMs), over);
+    };
+    const again = (error: unknown, attempts: number): boolean => {
+      if (over.aborted || !(error instanceof TransportError)) return false;
+      if (outcomeOf(error) === 'unknown') mayBeDone = true;
+      if (!maySendAgain(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) return false;
+      lastError = error;
+      if (error.status === 'deadline-exceeded') silences++;
+      report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
+      return true;
+    };
+    return retry(this.#runtime, attempt, { signal: over, until, again });
   }
 
   async #once<M extends Method>(
     method: M,
     request: Calls[M]['request'],
     timeoutMs: number,
-    signal: AbortSignal | undefined,
+    over: AbortSignal,
   ): Promise<Calls[M]['response']> {
     const endpoint = this.#endpoints.pick();
     // gRPC's own deadlines are wall-clock times; a Runtime timer is not fooled by a clock step.
     const cancel = new AbortController();
-    const onAbort = (): void => cancel.abort();
+    const onOver = (): void => cancel.abort();
     const timer =
       timeoutMs === Infinity ? undefined : this.#runtime.setTimer(timeoutMs, () => cancel.abort());
-    signal?.addEventListener('abort', onAbort, { once: true });
+    over.addEventListener('abort', onOver, { once: true });
     try {
       const requireLeader = !('serializable' in request && request.serializable);
       const response = await this.#transport.unary(endpoint, method, request, {
@@ -118,36 +146,35 @@ export class Caller {
       this.#endpoints.succeeded(endpoint);
       return response;
     } catch (error) {
-      if (!(error instanceof TransportError)) throw error;
-      const cancelledByCaller = signal?.aborted ?? false;
-      if (!cancelledByCaller && blamesEndpoint(error)) this.#endpoints.failed(endpoint);
-      throw error.status === 'cancelled' && !cancelledByCaller && !this.#closed
-        ? new TransportError(
-            'deadline-exceeded',
-            `no answer from ${endpoint} within ${Math.round(timeoutMs)} ms`,
-            { cause: error },
-          )
-        : error;
+      if (!(error instanceof TransportError) || over.aborted) throw error;
+      if (blamesEndpoint(error)) this.#endpoints.failed(endpoint);
+      if (error.status !== 'cancelled' || !cancel.signal.aborted) throw error;
+      const silence = `no answer from ${endpoint} within ${Math.round(timeoutMs)} ms`;
+      throw new TransportError('deadline-exceeded', silence, { neverSent: error.neverSent, cause: error });
     } finally {
       timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      over.removeEventListener('abort', onOver);
     }
   }
 
   #explain(error: unknown, what: string, mutates: boolean, limitMs: number): unknown {
-    if (!(error instanceof TransportError)) return error;
-    if (this.#closed && !mutates)
+    const isSettled = error instanceof TransportError && !maySendAgain(error, mutates);
+    if (this.#closed && !isSettled)
       return new ClosedError(`${what}: the connection was closed`, { cause: error });
+    if (!(error instanceof TransportError)) return error;
     const ours: ConclaveError = toConclaveError(error, what, mutates);
     if (!(ours instanceof UnavailableError)) return ours;
     const endpoints = this.#endpoints.all.join(', ');
     return new UnavailableError(
       `${ours.message}; tried ${endpoints} for ${Math.round(limitMs)} ms. Is etcd running there?`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
+}
+
+function maySendAgain(error: TransportError, mutates: boolean): boolean {
+  const outcome = outcomeOf(error);
+  return outcome === 'not-done' || (outcome === 'unknown' && !mutates);
 }
 
 /** No repetition will mend a certificate that is not trusted. */

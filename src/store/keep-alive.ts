@@ -1,3 +1,4 @@
+import { AlreadyExistsError } from '../base/errors.js';
 import { report } from '../base/diagnostics.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import type { Endpoints } from './endpoints.js';
@@ -96,6 +97,9 @@ export class KeepAlive {
 
   /** The first renewal is due a third of the TTL after the grant was sent: at once, if its answer was slow. */
   add(id: bigint, { ttlMs, sentAt }: Granted, listener: KeepAliveListener): KeptLease {
+    if (this.#leases.has(id)) {
+      throw new AlreadyExistsError(`lease ${id.toString(16)} is kept alive already on this connection`);
+    }
     const lease = new KeptLease(this, id, ttlMs, sentAt + ttlMs / 3, listener);
     this.#leases.set(id, lease);
     this.#schedule();
@@ -226,8 +230,8 @@ export class KeepAlive {
       endpoint,
       latencyMs: this.#runtime.now() - sent.at,
     }));
+    // The timer is left as it is: it may wake for nothing, which costs less than looking at every lease per answer.
     lease.listener.renewed({ sentAt: sent.at, sentAtWall: sent.atWall, ttlSeconds });
-    this.#schedule();
   }
 }
 

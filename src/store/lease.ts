@@ -1,5 +1,12 @@
-import { AlreadyExistsError, ClosedError, NotFoundError } from '../base/errors.js';
+import {
+  AlreadyExistsError,
+  ClosedError,
+  NotFoundError,
+  UnavailableError,
+  WaitTimeoutError,
+} from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
+import { Wait } from '../base/wait.js';
 import type { Caller, CallOptions } from './caller.js';
 import type { Granted, KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
 import { Pipe } from './pipe.js';
@@ -38,9 +45,11 @@ export class Leases {
   readonly #caller: Caller;
   readonly #keepAlive: KeepAlive;
   readonly #runtime: Runtime;
+  readonly #timeoutMs: number;
   readonly #streams = new Set<Pipe<Renewal>>();
 
-  constructor(caller: Caller, keepAlive: KeepAlive, runtime: Runtime) {
+  constructor(caller: Caller, keepAlive: KeepAlive, runtime: Runtime, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
     this.#caller = caller;
     this.#keepAlive = keepAlive;
     this.#runtime = runtime;
@@ -92,10 +101,26 @@ export class Leases {
     return this.#caller.call('leaseList', {}, options);
   }
 
-  /** Renews once. @throws NotFoundError if the lease does not exist (any more) */
-  async keepAliveOnce(id: bigint, { signal }: Pick<CallOptions, 'signal'> = {}): Promise<Renewal> {
-    for await (const renewal of this.keepAlive(id, { ttlSeconds: 3, signal })) return renewal;
-    throw new ClosedError(`keep-alive of lease ${id.toString(16)}: the connection was closed`);
+  /**
+   * Renews once.
+   *
+   * @throws NotFoundError if the lease does not exist (any more); UnavailableError if no renewal is answered in time
+   */
+  async keepAliveOnce(
+    id: bigint,
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
+  ): Promise<Renewal> {
+    const what = `keep-alive of lease ${id.toString(16)}`;
+    const wait = Wait.start(this.#runtime, { signal, timeoutMs }, what);
+    try {
+      for await (const renewal of this.keepAlive(id, { signal: wait.signal, ttlSeconds: 3 })) return renewal;
+      throw new ClosedError(`${what}: the connection was closed`);
+    } catch (error) {
+      if (!(error instanceof WaitTimeoutError)) throw error;
+      throw new UnavailableError(error.message, { cause: error });
+    } finally {
+      wait.end();
+    }
   }
 
   /**

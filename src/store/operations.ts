@@ -37,15 +37,17 @@ export function prefixEnd(key: Uint8Array): Uint8Array {
   for (let i = key.length - 1; i >= 0; i--) {
     const byte = key[i] ?? 0xff;
     if (byte === 0xff) continue;
-    const end = key.slice(0, i + 1);
+    const end = Uint8Array.from(key.subarray(0, i + 1)); // not `slice`: that of a Buffer shares its bytes
     end[i] = byte + 1;
     return end;
   }
   return zeroByte;
 }
 
-export type SortTarget = 'key' | 'version' | 'create' | 'mod' | 'value';
-export type SortOrder = 'ascend' | 'descend';
+const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const;
+const sortOrders = ['ascend', 'descend'] as const;
+export type SortTarget = (typeof sortTargets)[number];
+export type SortOrder = (typeof sortOrders)[number];
 
 export interface GetOptions {
   /** At most this many pairs; 0 means all. `count` in the result is the number before this limit. @default 0 */
@@ -134,7 +136,7 @@ export function get(target: RangeLike, options: GetOptions = {}): GetOp {
     range: toRange(target),
     limit,
     revision: revisionOption(revision, 'revision'),
-    ...(sort && { sort }),
+    ...(sort && { sort: checkedSort(sort) }),
     serializable: options.serializable ?? false,
     keysOnly: options.keysOnly ?? false,
     countOnly: options.countOnly ?? false,
@@ -236,9 +238,18 @@ function checkedResult(result: CompareResult): CompareResult {
   return result;
 }
 
+function checkedSort([target, order]: readonly [SortTarget, SortOrder]): readonly [SortTarget, SortOrder] {
+  // etcd would silently sort by key, ascending.
+  if (!sortTargets.includes(target)) throw new TypeError(`unknown sort target ${JSON.stringify(target)}`);
+  if (!sortOrders.includes(order)) throw new TypeError(`unknown sort order ${JSON.stringify(order)}`);
+  return [target, order];
+}
+
 export function toRange(target: RangeLike): KeyRange {
   if (typeof target === 'string' || target instanceof Uint8Array) return { key: keyBytes(target) };
-  return target;
+  if (typeof target !== 'object' || !(target.key instanceof Uint8Array))
+    throw new TypeError('expected a key, or what prefix, range or fromKey return');
+  return { key: keyBytes(target.key), ...(target.end && { end: toBytes(target.end, 'range end') }) };
 }
 
 function keyBytes(key: Bytes, what = 'key'): Uint8Array {

@@ -42,7 +42,7 @@ export function outcomeOf({ status, detail, neverSent }: TransportError): Outcom
     case 'aborted':
     case 'data-loss':
       return neverSent ? 'not-done' : 'unknown';
-    // Also if never sent: a login was refused, and the next one would be.
+    // Also for a request that never left, because the login before it was refused.
     case 'invalid-argument':
     case 'not-found':
     case 'already-exists':
@@ -58,7 +58,7 @@ export function outcomeOf({ status, detail, neverSent }: TransportError): Outcom
   }
 }
 
-/** True if the store, not the way to it, is the reason: another endpoint would answer the same. */
+/** False if the store, not the way to it, is the reason: another endpoint would answer the same. */
 export function blamesEndpoint(error: TransportError): boolean {
   return outcomeOf(error) !== 'refused' && !/database space exceeded|too many requests/.test(error.detail);
 }
@@ -71,12 +71,8 @@ export function blamesEndpoint(error: TransportError): boolean {
 export function toConclaveError(error: TransportError, what: string, isMutation: boolean): ConclaveError {
   const options = { cause: error };
   const said = error.detail || error.status;
-  if (isCertificateProblem(error)) {
-    return new AuthError(
-      `${what}: the server's certificate was not accepted (${said}); check tls.ca and tls.serverName`,
-      options,
-    );
-  }
+  const denied = whyDenied(error, said);
+  if (denied !== undefined) return new AuthError(`${what}: ${denied}`, options);
   switch (outcomeOf(error)) {
     case 'not-done':
       return new UnavailableError(`${what}: not sent or not accepted (${said})`, options);
@@ -111,15 +107,6 @@ function readFailure(error: TransportError, what: string, said: string): Conclav
 
 function refusal(error: TransportError, what: string, said: string): ConclaveError {
   const options = { cause: error };
-  if (/permission denied/.test(said)) {
-    return new AuthError(`${what}: permission denied; the user's roles do not cover these keys`, options);
-  }
-  if (/invalid user ID or password/.test(said))
-    return new AuthError(`${what}: wrong user name or password`, options);
-  if (/user name is empty/.test(said))
-    return new AuthError(`${what}: the store wants a user name and password`, options);
-  if (error.status === 'unauthenticated' || error.status === 'permission-denied')
-    return new AuthError(`${what}: ${said}`, options);
   if (/lease not found/.test(said))
     return new NotFoundError(`${what}: the lease does not exist (expired or revoked)`, options);
   if (/key not found/.test(said))
@@ -143,6 +130,15 @@ export function isSpaceExceeded(error: unknown): boolean {
   return false;
 }
 
-function isCertificateProblem({ neverSent, detail }: TransportError): boolean {
-  return neverSent && /certificate|altname|self.signed|unable to verify|UNABLE_TO_/i.test(detail);
+/** Set if the store does not let us in, whether it was the connection, the login or the request that was refused. */
+function whyDenied({ status, neverSent }: TransportError, said: string): string | undefined {
+  if (neverSent && /certificate|altname|self.signed|unable to verify|UNABLE_TO_/i.test(said)) {
+    return `certificate not accepted (${said}); check tls.ca, tls.serverName, tls.cert and tls.key`;
+  }
+  if (/permission denied/.test(said)) return "permission denied; the user's roles do not cover these keys";
+  if (/invalid user ID or password/.test(said)) return 'wrong user name or password';
+  if (/user name is empty/.test(said)) return 'the store wants a user name and password';
+  const isTokenProblem = /invalid auth token|revision of auth store is old/.test(said);
+  if (!isTokenProblem && (status === 'unauthenticated' || status === 'permission-denied')) return said;
+  return undefined;
 }

@@ -8,7 +8,7 @@ export interface RetryOptions {
   readonly minDelayMs?: number;
   /** @default 1000 */
   readonly maxDelayMs?: number;
-  /** No pause is longer than until this time of the Runtime. @default Infinity */
+  /** `Runtime.now()` at which a pause ends at the latest, for the last attempt or for `again` to say no. @default Infinity */
   readonly until?: number;
   /** Ends a pause (rejecting with its reason). An attempt under way is never cut off: its result would be lost. */
   readonly signal?: AbortSignal | undefined;
@@ -20,17 +20,28 @@ export interface RetryOptions {
  * p-retry drives the loop but is told to wait 0 ms; the pause is taken here, on the Runtime, so that virtual time
  * governs it. Its own `signal` is not used: it would throw away an answer that arrived together with the abort.
  */
-export function retry<T>(runtime: Runtime, attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retry<T>(
+  runtime: Runtime,
+  attempt: () => Promise<T>,
+  options: RetryOptions,
+): Promise<T> {
   const { minDelayMs = 20, maxDelayMs = 1_000, until = Infinity, signal } = options;
-  return pRetry(attempt, {
-    retries: Infinity,
-    minTimeout: 0,
-    maxTimeout: 0,
-    onFailedAttempt: async ({ error, attemptNumber }) => {
-      if (!options.again(error, attemptNumber)) throw error;
-      const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
-      const delayMs = Math.min(runtime.random() * ceilingMs, until - runtime.now());
-      await sleep(runtime, Math.max(0, delayMs), { signal });
-    },
-  });
+  // p-retry wraps what is not an Error; a caller's abort reason may be anything, and must come out as it went in.
+  let thrown: { readonly error: unknown } | undefined;
+  const recording = async (): Promise<T> => {
+    try {
+      thrown = undefined;
+      return await attempt();
+    } catch (error) {
+      thrown = { error };
+      throw error;
+    }
+  };
+  const pauseOrStop = async ({ attemptNumber }: { readonly attemptNumber: number }): Promise<void> => {
+    if (thrown && !options.again(thrown.error, attemptNumber)) throw thrown.error;
+    const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attemptNumber - 1));
+    const remainingMs = Math.max(0, until - runtime.now());
+    await sleep(runtime, Math.min(runtime.random() * ceilingMs, remainingMs), { signal });
+  };
+  return pRetry(recording, { retries: Infinity, minTimeout: 0, maxTimeout: 0, onFailedAttempt: pauseOrStop });
 }

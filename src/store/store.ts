@@ -40,6 +40,8 @@ export interface StoreOptions {
  */
 export class Store {
   readonly lease: Leases;
+  /** The default limit of a call, milliseconds. */
+  readonly timeoutMs: number;
   readonly #caller: Caller;
   readonly #hub: WatchHub;
   readonly #transport: Transport;
@@ -48,9 +50,15 @@ export class Store {
   constructor(transport: Transport, { runtime, timeoutMs = 5_000 }: StoreOptions) {
     this.#transport = transport;
     this.#endpoints = new Endpoints(runtime, transport.endpoints);
-    this.#caller = new Caller(transport, runtime, this.#endpoints, checkTimeout(timeoutMs));
+    this.timeoutMs = checkTimeout(timeoutMs);
+    this.#caller = new Caller(transport, runtime, this.#endpoints, timeoutMs);
     this.#hub = new WatchHub(transport, runtime, this.#endpoints);
-    this.lease = new Leases(this.#caller, new KeepAlive(transport, runtime, this.#endpoints), runtime);
+    this.lease = new Leases(
+      this.#caller,
+      new KeepAlive(transport, runtime, this.#endpoints),
+      runtime,
+      timeoutMs,
+    );
   }
 
   get endpoints(): readonly string[] {

@@ -1,6 +1,6 @@
 import { toText } from '../base/bytes.js';
 import { report } from '../base/diagnostics.js';
-import { AuthError, ClosedError, CompactedError } from '../base/errors.js';
+import { AuthError, ClosedError, CompactedError, type ConclaveError } from '../base/errors.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import type { Endpoints } from './endpoints.js';
 import { toConclaveError } from './outcome.js';
@@ -70,7 +70,10 @@ export class WatchHub {
   #drop(watch: Watch): void {
     if (!this.#watches.delete(watch.id)) return;
     this.#link?.stream.send({ kind: 'cancel', watchId: watch.id });
-    if (this.#watches.size === 0) this.#unlink();
+    if (this.#watches.size > 0) return;
+    this.#reconnect?.cancel();
+    this.#reconnect = undefined;
+    this.#unlink();
   }
 
   #connect(): void {
@@ -152,31 +155,25 @@ export class WatchHub {
   }
 
   #canceled(link: Link, watch: Watch, { compactRevision, cancelReason }: WatchMessage): void {
-    this.#watches.delete(watch.id);
+    const what = `watch ${JSON.stringify(toText(watch.request.range.key))}`;
     if (compactRevision !== 0n) {
-      const what = `watch ${JSON.stringify(toText(watch.request.range.key))}`;
-      return watch.end(
-        new CompactedError(
-          `${what}: events before revision ${compactRevision} have been compacted away`,
-          compactRevision,
-        ),
-      );
+      const text = `${what}: events before revision ${compactRevision} have been compacted away`;
+      return this.#finish(watch, new CompactedError(text, compactRevision));
     }
     // A refused creation may only mean that the stream's token has expired: once, on a new stream, it is tried again.
     if (watch.refusals++ === 0) {
-      this.#watches.set(watch.id, watch);
       this.#unlink();
-      report('conclave:retry', () => ({ what: 'watch', attempt: 1, error: new Error(cancelReason) }));
+      report('conclave:retry', () => ({ what, attempt: 1, error: new Error(cancelReason) }));
       return this.#connectLater();
     }
     const status = cancelReason.includes('permission denied') ? 'permission-denied' : 'failed-precondition';
-    watch.end(
-      toConclaveError(
-        new TransportError(status, cancelReason || `canceled by ${link.endpoint}`),
-        'watch',
-        false,
-      ),
-    );
+    const error = new TransportError(status, cancelReason || `canceled by ${link.endpoint}`);
+    this.#finish(watch, toConclaveError(error, what, false));
+  }
+
+  #finish(watch: Watch, error: ConclaveError): void {
+    this.#watches.delete(watch.id);
+    watch.end(error);
     if (this.#watches.size === 0) this.#unlink();
   }
 }

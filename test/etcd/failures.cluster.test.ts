@@ -98,7 +98,7 @@ describe('a call may have been executed', () => {
     await proxy.set('silent');
     const abort = new AbortController();
     const failure = client.failure('put', put('k', ''), abort.signal);
-    await new Promise((resolve) => setImmediate(resolve));
+    await vi.waitFor(() => expect(proxy.swallowedBytes).toBeGreaterThan(0));
     abort.abort(new Error('enough'));
     expect(await failure).toMatchObject({ status: 'cancelled', neverSent: false });
   });

@@ -49,7 +49,8 @@ describe('the options', () => {
 
   it('refuse certificates that cannot be read', () => {
     const endpoints = ['https://127.0.0.1:2379'];
-    expect(() => open({ endpoints, tls: { ca: 'no certificate', cert: 'x', key: 'y' } })).toThrow(TypeError);
+    expect(() => open({ endpoints, tls: { ca: 'no certificate' } })).toThrow('tls.ca is not a certificate');
+    expect(() => open({ endpoints, tls: { cert: 'x', key: 'y' } })).toThrow('cannot be read');
     expect(() => open({ endpoints, tls: { cert: 'x' } })).toThrow('tls.cert and tls.key need each other');
   });
 

@@ -102,6 +102,13 @@ describe('with TLS', () => {
     expect(authorities).toHaveLength(0);
   });
 
+  it('a function that returns what is no certificate is asked again by the next call', async () => {
+    const authorities = ['no certificate', ours.authority.cert];
+    await using client = new Client(endpoint, { tls: () => ({ ca: authorities.shift()!, ...identity() }) });
+    expect(await client.failure('get', get('k'))).toMatchObject(failsWith('tls cannot be had'));
+    await client.call('get', get('k'));
+  });
+
   it('a function that does not answer is bounded by the dial timeout', async () => {
     await using client = new Client(endpoint, { tls: () => new Promise(() => {}), dialTimeoutMs: 50 });
     expect(await client.failure('get', get('k'))).toMatchObject(failsWith('took longer than 50 ms'));

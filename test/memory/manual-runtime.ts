@@ -8,7 +8,7 @@ interface Alarm {
 /** A Runtime whose clock moves only when a test says so. */
 export class ManualRuntime implements Runtime {
   #now = 0;
-  #nextId = 1n;
+  #nextId = 1_000_000n;
   readonly #alarms = new Set<Alarm>();
 
   /** Timers that are set: for tests that look for leaks. */

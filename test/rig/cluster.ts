@@ -47,9 +47,8 @@ export class Cluster implements AsyncDisposable {
     this.#members = names.map((name, i) => {
       const client = clients[i]!;
       const peer = peers[i]!;
-      return new Member([
+      return new Member(join(directory, name), [
         `--name=${name}`,
-        `--data-dir=${join(directory, name)}`,
         `--listen-client-urls=${client}`,
         `--advertise-client-urls=${client}`,
         `--listen-peer-urls=${peer}`,

@@ -1,0 +1,80 @@
+/** Breaks one guard at a time in a copy of the sources and demands that its test fails. `node scripts/mutants.js [name part]` */
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mutants } from '../test/mutants/mutants.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const copied = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const wanted = process.argv[2] ?? '';
+const hangMs = 60_000;
+
+const chosen = mutants.filter(({ name }) => name.includes(wanted));
+let survivors = 0;
+for (const mutant of chosen) {
+  const verdict = await tryMutant(mutant);
+  if (verdict !== 'killed') survivors++;
+  console.log(
+    `${verdict === 'killed' ? 'killed  ' : 'SURVIVED'}  ${mutant.name}${verdict === 'killed' ? '' : ` (${verdict})`}`,
+  );
+}
+console.log(`${chosen.length - survivors} passed, ${survivors} failed`);
+process.exitCode = survivors > 0 || chosen.length === 0 ? 1 : 0;
+
+/**
+ * @param {import('../test/mutants/mutants.js').Mutant} mutant
+ * @returns {Promise<string>}
+ */
+async function tryMutant({ file, find, replace, test, title }) {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-mutant-'));
+  try {
+    for (const name of copied) await cp(join(root, name), join(folder, name), { recursive: true });
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const path = join(folder, file);
+    const text = await readFile(path, 'utf8');
+    if (text.split(find).length !== 2)
+      return `the line to break occurs ${text.split(find).length - 1} times in ${file}`;
+    await writeFile(
+      path,
+      text.replace(find, () => replace),
+    );
+    const report = await runTest(folder, test, title);
+    if (report.numPassedTests + report.numFailedTests === 0) return `no test has the title "${title}"`;
+    return report.numFailedTests > 0 ? 'killed' : `"${title}" passes`;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {string} folder
+ * @param {string} test
+ * @param {string} title
+ * @returns {Promise<{ numPassedTests: number, numFailedTests: number }>}
+ */
+async function runTest(folder, test, title) {
+  const output = join(folder, 'report.json');
+  const pattern = title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const args = [
+    'vitest',
+    'run',
+    '--project',
+    'unit',
+    test,
+    '-t',
+    pattern,
+    '--reporter',
+    'json',
+    '--outputFile',
+    output,
+  ];
+  const child = spawn('npx', args, { cwd: folder, stdio: 'ignore', detached: true });
+  // A mutant that runs for ever is as dead as one that fails: the group is ended, vitest's workers included.
+  const limit = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), hangMs);
+  await new Promise((resolve) => child.on('exit', resolve));
+  clearTimeout(limit);
+  const text = await readFile(output, 'utf8').catch(() => undefined);
+  return text === undefined ? { numPassedTests: 0, numFailedTests: 1 } : JSON.parse(text);
+}

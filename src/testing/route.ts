@@ -1,0 +1,85 @@
+import type { TransportError } from '../store/transport.js';
+import { type Obstacle, Path } from './path.js';
+import type { VirtualClock } from './virtual-clock.js';
+
+/** Which of the two directions of a connection. */
+export type Direction = 'requests' | 'replies' | 'both';
+
+/** The client's side of a call or stream under way. */
+export interface Interruptible {
+  /** It is over, as the client's own end of the connection says. */
+  interrupt(error: TransportError): void;
+  /** The client's process is gone: the kernel closes its sockets. */
+  sever(): void;
+}
+
+/** The connection between one client and one member, with what is under way on it. */
+export class Route {
+  readonly endpoint: string;
+  readonly toMember: Path;
+  readonly toClient: Path;
+  /** What watches deliver takes this way first; */
+  readonly watchLag: Path;
+  /** and answers to renewals this one. */
+  readonly renewalLag: Path;
+  /** New calls fail at once, and surely were not sent. */
+  isRefusing = false;
+  /** Renewals are answered in the raft term before, and have no effect. */
+  isStale = false;
+  /** Copies of requests that will be executed later, whatever becomes of the connection. */
+  lateCopies = 0;
+  /** Streams that the member serves. */
+  streamsServed = 0;
+  readonly #underWay = new Set<Interruptible>();
+
+  constructor(clock: VirtualClock, endpoint: string) {
+    this.endpoint = endpoint;
+    this.toMember = new Path(clock);
+    this.toClient = new Path(clock);
+    this.watchLag = new Path(clock);
+    this.renewalLag = new Path(clock);
+  }
+
+  /** True if requests and answers get through at the moment. */
+  get isOpen(): boolean {
+    return !this.isRefusing && !this.toMember.isBlocked && !this.toClient.isBlocked;
+  }
+
+  /** True if nothing that was sent is still on its way. */
+  get isQuiet(): boolean {
+    return this.#paths.every(({ inFlight }) => inFlight === 0) && this.lateCopies === 0;
+  }
+
+  add(interruptible: Interruptible): void {
+    this.#underWay.add(interruptible);
+  }
+
+  remove(interruptible: Interruptible): void {
+    this.#underWay.delete(interruptible);
+  }
+
+  block(obstacle: Obstacle, direction: Direction = 'both'): void {
+    if (direction !== 'replies') this.toMember.block(obstacle);
+    if (direction !== 'requests') this.toClient.block(obstacle);
+  }
+
+  unblock(obstacle: Obstacle): void {
+    this.toMember.unblock(obstacle);
+    this.toClient.unblock(obstacle);
+  }
+
+  /** Ends all calls and streams, as the client sees it. What they have sent may still arrive. */
+  interruptAll(error: TransportError): void {
+    for (const each of [...this.#underWay]) each.interrupt(error);
+  }
+
+  /** For ever: nothing is sent or received any more, and nobody on this side is told. */
+  crash(): void {
+    for (const path of this.#paths) path.close();
+    for (const each of [...this.#underWay]) each.sever();
+  }
+
+  get #paths(): readonly Path[] {
+    return [this.toMember, this.watchLag, this.renewalLag, this.toClient];
+  }
+}

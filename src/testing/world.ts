@@ -1,0 +1,306 @@
+import { Conclave, type ConclaveOptions } from '../conclave.js';
+import { Engine } from '../memory/engine.js';
+import { MemoryTransport } from '../memory/transport.js';
+import { Store } from '../store/store.js';
+import type { Transport } from '../store/transport.js';
+import { Faults, type Party } from './faults.js';
+import type { WatchRequest } from './faulty-transport.js';
+import { findLeaks, type Leak, LeakError } from './leaks.js';
+import { Peer } from './peer.js';
+import { PeerRuntime } from './peer-runtime.js';
+import { Random } from './random.js';
+import type { Sent } from './sent.js';
+import { Trace } from './trace.js';
+import { type Drain, VirtualClock } from './virtual-clock.js';
+
+export interface WorldOptions {
+  /** Everything left to chance follows from it. A whole number. @default 1 */
+  readonly seed?: number;
+  /** How many members the cluster has: `member-1` and so on. @default 3 */
+  readonly members?: number;
+  /** How to wait until no promise is left to settle. @default one turn of the real event loop */
+  readonly drain?: Drain;
+}
+
+export interface PeerSettings {
+  /** In traces and messages. @default 'client-1' and so on */
+  readonly name?: string;
+  /** How fast its clocks go, compared with the store's: 1.1 gains six seconds a minute. @default 1 */
+  readonly clockRate?: number;
+  /** Its keys; what is left below it is a leak. @default 'conclave' */
+  readonly namespace?: string;
+}
+
+export interface ClientOptions extends Omit<ConclaveOptions, 'runtime'>, PeerSettings {}
+
+/** Longest time `run` waits, unless told otherwise. */
+const defaultLimitMs = 60_000;
+/** How long clients may take to close, with every fault undone. */
+const closeLimitMs = 120_000;
+/** How long a request can be late when the world ends. */
+const latenessLimitMs = 3_600_000;
+/** Beyond a lease's time: the server's scan, and retries. */
+const graceMs = 10_000;
+
+/**
+ * A cluster and its clients in one process, on virtual time, with a network that breaks on demand: for deterministic
+ * tests of code that uses Conclave.
+ *
+ * ```ts
+ * await using world = await World.open();
+ * const client = await world.client({ sessionTtlMs: 3_000 });
+ * const hold = await client.mutex('m').acquire();
+ * world.partition(client);
+ * await world.advance(5_000);
+ * expect(hold.isHeld()).toBe(false);
+ * ```
+ *
+ * Guarantees:
+ * - Time passes only in `advance` and `run`. Without a fault a request is answered without any, so `await` works in
+ *   between; what waits for a time-out or a retry needs `run`.
+ * - The same seed and the same calls give the same run, byte for byte, on the same version of Node.
+ * - Disposing fails if a client has left anything behind (`LeakError`).
+ *
+ * Not modelled: members that lag behind each other; disks; authentication.
+ */
+export class World extends Faults implements AsyncDisposable {
+  /** The test's own eyes: no fault hits it. */
+  readonly store: Store;
+  readonly #clock: VirtualClock;
+  readonly #random: Random;
+  readonly #idBase: number;
+  readonly #inner: Transport;
+  readonly #remaining: string[] = [];
+  readonly #probes = new Set<(peer: Peer, name: string) => void>();
+  #disposed: Promise<void> | undefined;
+
+  static open(options: WorldOptions = {}): Promise<World> {
+    const { seed = 1, members = 3, drain } = options;
+    if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be a whole number, got ${seed}`);
+    if (!Number.isInteger(members) || members < 1)
+      throw new RangeError(`members must be 1 or more, got ${members}`);
+    const world = new World({ seed, members, ...(drain && { drain }) });
+    return Promise.resolve(world);
+  }
+
+  private constructor({ seed, members: count, drain }: WorldOptions & { seed: number; members: number }) {
+    const clock = new VirtualClock(drain);
+    const random = new Random(seed);
+    const idBase = random.uint32() >>> 1;
+    const runtimeOf = (index: number): PeerRuntime =>
+      new PeerRuntime({ clock, random: random.split(index), index, idBase, onProbe: () => {} });
+    const endpoints = Array.from({ length: count }, (_, i) => `member-${i + 1}`);
+    super({
+      engine: new Engine({ runtime: runtimeOf(0) }),
+      endpoints,
+      random: random.split(1),
+      trace: new Trace(() => clock.now()),
+    });
+    this.#clock = clock;
+    this.#random = random;
+    this.#idBase = idBase;
+    this.#inner = new MemoryTransport(this.engine, endpoints);
+    this.store = new Store(new MemoryTransport(this.engine), { runtime: runtimeOf(1) });
+  }
+
+  /** Opens a client in a process of its own. The world closes it in the end. */
+  client({ name, clockRate, ...options }: ClientOptions = {}): Promise<Conclave> {
+    const { namespace } = options;
+    const peer = this.peer({
+      ...(name !== undefined && { name }),
+      ...(clockRate !== undefined && { clockRate }),
+      ...(namespace !== undefined && { namespace }),
+    });
+    const client = Conclave.over(peer.transport, { holder: peer.name, ...options, runtime: peer.runtime });
+    this.clients.set(client, peer);
+    return Promise.resolve(client);
+  }
+
+  /** A process without a client, for tests of what lies below: whoever opens something on it closes it. */
+  peer(settings: PeerSettings = {}): Peer {
+    const number = this.peers.length + 1;
+    const { name = `client-${number}`, namespace = 'conclave', ...options } = settings;
+    const index = number + 1; // after the engine and the world's own store
+    const peer = new Peer(this.#inner, {
+      ...options,
+      name,
+      namespace,
+      index,
+      clock: this.#clock,
+      random: this.#random.split(index),
+      idBase: this.#idBase,
+      onProbe: (at, probe) => {
+        for (const callback of this.#probes) callback(at, probe);
+      },
+      onTraffic: (...words) => this.trace.add(...words),
+    });
+    for (const route of peer.transport.routes) if (this.silent.has(route.endpoint)) route.block('silent');
+    this.peers.push(peer);
+    return peer;
+  }
+
+  // Time
+
+  /** Milliseconds since the world began. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /**
+   * Lets `ms` pass: everything that falls due runs, each at its own time, with all promises settled in between. One call
+   * after the other: code that calls it while time is passing gets its turn after that.
+   */
+  advance(ms: number): Promise<void> {
+    return this.#clock.advance(ms);
+  }
+
+  /** Lets everything run that can run without time passing. */
+  override settle(): Promise<void> {
+    return this.#clock.settle();
+  }
+
+  /**
+   * Lets time pass, timer by timer, until `promise` settles; then settles as it does.
+   *
+   * @param options `limitMs`: at most so much time. @default 60000
+   * @throws Error if the limit is reached, or if nothing is left that could ever happen
+   */
+  async run<T>(promise: Promise<T>, { limitMs = defaultLimitMs }: { limitMs?: number } = {}): Promise<T> {
+    const state = { isSettled: false };
+    const settled = (): void => void (state.isSettled = true);
+    promise.then(settled, settled);
+    const limit = this.now() + limitMs;
+    await this.settle();
+    while (!state.isSettled && (await this.#clock.step(limit)));
+    if (!state.isSettled) throw new Error(this.#deadlock(limitMs));
+    return promise;
+  }
+
+  // What can be seen
+
+  /** The store's revision: it rises by one with each write. */
+  get revision(): bigint {
+    return this.engine.execute('status', {}).header.revision;
+  }
+
+  /** Everything the client has sent so far, in order. */
+  calls(client: Party): readonly Sent[] {
+    return [...this.peerOf(client).transport.sent];
+  }
+
+  /** The watches it has at the moment. */
+  watches(client: Party): readonly WatchRequest[] {
+    return this.peerOf(client).transport.watches;
+  }
+
+  /**
+   * Calls `callback` whenever code under test passes a probe point of this name: the place to aim a fault.
+   *
+   * @param options `client`: only there
+   * @returns what removes it again
+   */
+  onProbe(
+    name: string,
+    callback: (peer: Peer) => void,
+    { client }: { client?: Party } = {},
+  ): { cancel(): void } {
+    const only = client && this.peerOf(client);
+    const probe = (peer: Peer, passed: string): void => {
+      if (passed === name && (only === undefined || peer === only)) callback(peer);
+    };
+    this.#probes.add(probe);
+    return { cancel: () => this.#probes.delete(probe) };
+  }
+
+  /** A hash of everything sent and delivered so far: equal for equal runs. */
+  traceHash(): string {
+    return this.trace.hash;
+  }
+
+  /** The latest of it, for people. */
+  timeline(): readonly string[] {
+    return this.trace.tail;
+  }
+
+  /** Keys that begin with `start` are meant to outlive their clients: no leak. */
+  allowKeys(start: string): void {
+    this.#remaining.push(start);
+  }
+
+  // The end
+
+  /**
+   * Undoes every fault, closes all clients (but those that crashed) and lets every late request arrive.
+   *
+   * @throws LeakError if a key, lease, watch, stream or timer is left. What a client leaves that was hit by a fault has one
+   * lease's time to go away.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#probes.clear();
+    this.#mend();
+    const isLiving = ({ activity }: Peer): boolean => activity !== 'crashed';
+    const living = [...this.clients].filter(([, peer]) => isLiving(peer));
+    await this.run(Promise.all(living.map(([client]) => client.close())), { limitMs: closeLimitMs });
+    await Promise.all(this.peers.filter(isLiving).map(({ transport }) => transport.close()));
+    await this.store.close();
+    const leaks = await this.#leaks();
+    this.engine.close();
+    if (leaks.length > 0) throw new LeakError(leaks.map(({ what }) => what));
+  }
+
+  #mend(): void {
+    for (const endpoint of this.silent) this.wake(endpoint);
+    for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
+      peer.transport.faults.clear();
+      this.heal(peer);
+      this.latency(peer, {});
+      this.lagWatches(peer, 0);
+      if (peer.activity !== 'running') this.resume(peer);
+    }
+  }
+
+  async #leaks(): Promise<readonly Leak[]> {
+    const routes = this.peers.flatMap(({ transport }) => transport.routes);
+    const lateLimit = this.now() + latenessLimitMs;
+    await this.settle();
+    while (routes.some(({ isQuiet }) => !isQuiet) && (await this.#clock.step(lateLimit)));
+
+    const find = (): readonly Leak[] =>
+      findLeaks({
+        engine: this.engine,
+        peers: this.peers,
+        mayRemain: (key) => this.#remaining.some((start) => key.startsWith(start)),
+      });
+    const limit = this.now() + this.#longestLeaseMs() + graceMs;
+    let leaks = find();
+    while (leaks.length > 0 && leaks.every(({ mayPass }) => mayPass) && (await this.#clock.step(limit)))
+      leaks = find();
+    return leaks;
+  }
+
+  #longestLeaseMs(): number {
+    const { leases } = this.engine.execute('leaseList', {});
+    const seconds = leases.map(
+      (id) => this.engine.execute('leaseTimeToLive', { id, keys: false }).grantedTtlSeconds,
+    );
+    return Math.max(0, ...seconds) * 1_000;
+  }
+
+  #deadlock(limitMs: number): string {
+    const peers = this.peers.map((peer) => `  ${peer.describe()}`);
+    const latest = this.trace.tail.slice(-10).map((line) => `  ${line}`);
+    return [
+      this.#clock.nextAt === undefined
+        ? 'waits for ever: no timer is set that could change anything'
+        : `not settled within ${limitMs} ms of virtual time`,
+      ...peers,
+      'the latest traffic:',
+      ...latest,
+    ].join('\n');
+  }
+}
