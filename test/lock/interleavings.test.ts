@@ -25,6 +25,23 @@ describe('a waiter', () => {
     expect(await waiting).toBeInstanceOf(SessionLostError);
   });
 
+  it('whose ticket somebody removed is not granted the lock when the holder leaves', async () => {
+    await using world = await World.open();
+    const holder = await world.client();
+    const other = await world.client();
+    const hold = await holder.mutex('m').acquire();
+    const waiting = outcome(other.mutex('m').acquire());
+    await world.settle();
+    const [, mine] = await ticketsOf(world, 'm');
+    world.lagWatches(other, 1_000); // it sees both tickets vanish at once
+
+    await world.store.remove(mine?.key ?? '');
+    await hold.release();
+    await world.advance(2_000);
+
+    expect(await waiting).toMatchObject({ code: 'CONFLICT' });
+  });
+
   it('rejects as soon as its session is revoked, while the holder still holds', async () => {
     await using world = await World.open();
     const holder = await world.client();
@@ -63,14 +80,12 @@ describe('a waiter', () => {
     const waiting = waiter.mutex('m').acquire();
     await world.settle();
 
-    world.partition(waiter);
+    world.partition(waiter, { refuses: true }); // its watch breaks
     await hold.release();
     await world.store.put('elsewhere', 'x');
-    const { header } = await world.store.put('elsewhere', 'y');
-    await world.store.compact(header.revision);
-    await world.advance(1_000);
+    world.compact();
     world.heal(waiter);
-    await world.advance(5_000);
+    await world.advance(5_000); // well before the slow look at the line
 
     await using next = await waiting;
     expect(next.isHeld()).toBe(true);
@@ -340,7 +355,8 @@ describe('a holder', () => {
 
     await world.run(lost, { limitMs: 3_000 });
 
-    expect(hold.isHeld()).toBe(false);
+    // By its own clock, before the store ends the lease.
+    expect(hold.signal.reason).toMatchObject({ cause: { reason: 'expired' } });
   });
 
   it('keeps quiet but is not held while the wall clock says that the machine slept, until a renewal tells', async () => {
