@@ -40,8 +40,11 @@ const neverSent: readonly string[] = [
 /** The connection was lost between choosing it and writing to it; grpc-js reports `INTERNAL`. */
 const notStarted = 'Failed to start HTTP/2 stream';
 
+/** What grpc-js 1.14 appends even if it has nothing to note. */
+const emptyNote = /\.? *Resolution note: *$/;
+
 export function toTransportError(error: RpcError): TransportError {
-  const { details } = error;
+  const details = error.details.replace(emptyNote, '');
   if (details.startsWith(notStarted))
     return new TransportError('unavailable', details, { neverSent: true, cause: error });
   const status = statuses[error.code] ?? 'unknown';

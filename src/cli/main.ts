@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { exitStatus, Failure, failureOf } from './failure.js';
+import { inspect, inspectHelp } from './inspect.js';
+import { lock, lockHelp } from './lock.js';
+import { ls, lsHelp } from './ls.js';
+
+interface Command {
+  readonly help: string;
+  readonly summary: string;
+  /** @returns the exit status */
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  lock: { run: lock, help: lockHelp, summary: 'run a command while holding a lock' },
+  ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
+  inspect: { run: inspect, help: inspectHelp, summary: 'who holds one lock, and who waits for it, in order' },
+};
+
+const help = `Coordination on etcd from the command line.
+
+Usage: conclave COMMAND [OPTIONS] ...
+
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`)
+  .join('\n')}
+
+conclave COMMAND --help   explains one of them
+conclave --version
+`;
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined) {
+    process.stderr.write(help);
+    return exitStatus.usage;
+  }
+  if (name === '--help' || name === '-h' || name === 'help') return print(help);
+  if (name === '--version') return print(`${version()}\n`);
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) throw new Failure(exitStatus.usage, unknownCommand(name));
+  return asksForHelp(args) ? print(command.help) : command.run(args);
+}
+
+function unknownCommand(name: string): string {
+  const known = `see conclave --help`;
+  return name.startsWith('-')
+    ? `options come after the command, ${JSON.stringify(name)} does not: ${known}`
+    : `there is no command ${JSON.stringify(name)}: ${known}`;
+}
+
+/** What stands behind `--` belongs to the command that is run. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h');
+}
+
+function version(): string {
+  const path = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return exitStatus.ok;
+}
+
+// What Node tells the developers of gRPC is not for whoever runs a command.
+process.noDeprecation = true;
+
+// `conclave ls | head -1`: whoever reads has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+// The process ends by itself once everything is closed: what was printed gets out, and a leak would show.
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    const { status, message } = failureOf(error);
+    process.stderr.write(`conclave: ${message}\n`);
+    process.exitCode = status;
+  },
+);

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import {
+  checkNamespace,
+  decodeName,
+  encodeName,
+  linePrefix,
+  sessionKey,
+  ticketName,
+} from '../src/base/keys.js';
+import { connect, prefix, toText } from '../src/index.js';
+import { encodeTicket } from '../src/session/ticket-value.js';
+import { root } from './project/program.js';
+
+// Golden: clients of different versions, and programs in other languages, share these keys. Whoever changes a line here
+// changes it for them, too, and needs a new version number in the values, or a new place.
+
+const lease = 0x7d3a5c90b1e4fn;
+
+const layout = {
+  session: sessionKey('conclave', lease),
+  "mutex('orders/42')": linePrefix('conclave', 'lock', 'orders/42') + ticketName(lease, 1),
+  "mutex('a b')": linePrefix('conclave', 'lock', 'a b') + ticketName(lease, 2),
+  "mutex({ path: '/l/x' })": linePrefix('conclave', 'lock', { path: '/l/x' }) + ticketName(lease, 3),
+};
+
+it('the layout of the keys is what it has always been', () => {
+  expect(layout).toEqual({
+    session: 'conclave/session/0007d3a5c90b1e4f',
+    "mutex('orders/42')": 'conclave/lock/orders%2F42/7d3a5c90b1e4f-1',
+    "mutex('a b')": 'conclave/lock/a%20b/7d3a5c90b1e4f-2',
+    "mutex({ path: '/l/x' })": '/l/x/7d3a5c90b1e4f-3',
+  });
+});
+
+it('docs/keys.md shows this layout', () => {
+  const documented = readFileSync(join(root, 'docs/keys.md'), 'utf8');
+  for (const [what, key] of Object.entries(layout))
+    expect(documented).toContain(`${what.padEnd(25)}${key}\n`);
+});
+
+it('the value of a ticket is what it has always been, and what docs/keys.md shows', () => {
+  const holder = { name: 'host-7:4711', host: 'host-7', pid: 4711, ns: 'conclave' };
+  const value = encodeTicket(holder, 1_789_473_600_000);
+  expect(value).toBe(
+    '{"v":1,"holder":{"name":"host-7:4711","host":"host-7","pid":4711,"ns":"conclave"},"since":1789473600000}',
+  );
+  const documented = /```json\n([^]*?)```/.exec(readFileSync(join(root, 'docs/keys.md'), 'utf8'))?.[1];
+  expect(JSON.parse(documented ?? '')).toEqual(JSON.parse(value));
+});
+
+it('a process that holds a lock has put its session and its ticket, and nothing else', async () => {
+  const conclave = await connect({ endpoints: ['memory:'], namespace: 'team/shop', holder: 'me' });
+  const hold = await conclave.mutex('orders/42').acquire();
+  const { kvs } = await conclave.store.get(prefix(''));
+  const session = await conclave.store.get(prefix('team/shop/session/'));
+  await hold.release();
+  const afterwards = await conclave.store.get(prefix('team/shop/lock/'));
+  await conclave.close();
+
+  expect(kvs.map(({ key }) => toText(key).replace(/[0-9a-f]{10,16}/, 'LEASE'))).toEqual([
+    'team/shop/lock/orders%2F42/LEASE-1',
+    'team/shop/session/LEASE',
+  ]);
+  expect(new Set(kvs.map((kv) => kv.lease)).size).toBe(1);
+  expect(JSON.parse(toText(session.kvs[0]!.value))).toEqual({
+    v: 1,
+    holder: { name: 'me', host: expect.any(String) as string, pid: process.pid, ns: 'team/shop' },
+  });
+  expect(afterwards.kvs).toEqual([]);
+});
+
+it.each(['a', 'a/b', '%2F', ' ', 'ü', '日本', '.', '..', 'x'.repeat(512)])(
+  'the name %j survives its encoding',
+  (name) => {
+    const encoded = encodeName(name);
+    expect(encoded).not.toContain('/');
+    expect(decodeName(encoded)).toBe(name);
+  },
+);
+
+it('names and namespaces that would end up elsewhere are refused', () => {
+  expect(() => encodeName('')).toThrow(TypeError);
+  expect(() => encodeName('\ud800')).toThrow(TypeError);
+  expect(() => encodeName('x'.repeat(513))).toThrow(RangeError);
+  expect(() => linePrefix('conclave', 'lock', { path: '' })).toThrow(TypeError);
+  for (const namespace of ['', '/a', 'a/']) expect(() => checkNamespace(namespace)).toThrow(TypeError);
+});
