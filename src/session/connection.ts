@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Mutex } from 'async-mutex';
 import { ClosedError } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
@@ -41,6 +42,7 @@ export class Connection {
     this.options = options;
     this.views = new LineViews(store, options.runtime);
     this.closing = this.#closer.signal;
+    setMaxListeners(0, this.closing); // every waiter listens: many are no leak
     this.#session = pinned;
     this.#pinned = pinned !== undefined;
   }
@@ -56,7 +58,7 @@ export class Connection {
   /**
    * The living session, opened if there is none.
    *
-   * @throws ClosedError; UnavailableError, OutcomeUnknownError if one cannot be opened in time; SessionLostError if this
+   * @throws ClosedError; UnavailableError if one cannot be opened in time; SessionLostError if this
    * connection was made for one session and that is lost
    */
   async session(): Promise<Session> {

@@ -20,13 +20,18 @@ export class Deadline {
     return this.#latest.ttlSeconds * 1_000;
   }
 
+  /** When the renewal that counts, at first the grant, was sent. */
+  get sentAt(): number {
+    return this.#latest.sentAt;
+  }
+
   get marginMs(): number {
     return Math.max(this.ttlMs / 5, 500);
   }
 
   /** By the monotonic clock. */
   get at(): number {
-    return this.#latest.sentAt + this.ttlMs - this.marginMs;
+    return this.sentAt + this.ttlMs - this.marginMs;
   }
 
   renewed(renewal: Renewal): void {

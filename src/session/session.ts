@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
 import { isConclaveError, SessionLostError, type SessionLostReason } from '../base/errors.js';
 import { sessionKey, ticketName } from '../base/keys.js';
@@ -72,6 +73,7 @@ export class Session {
     this.leaseId = leaseId;
     this.key = sessionKey(options.namespace, leaseId);
     this.signal = this.#over.signal;
+    setMaxListeners(0, this.signal); // every waiter and every request listens: many are no leak
     this.#runtime = options.runtime;
     this.#deadline = deadline;
     const onGone = (): void => this.#lose('revoked');
@@ -83,7 +85,7 @@ export class Session {
       ended: this.signal,
       onGone,
     });
-    this.#kept = store.lease.keep(leaseId, deadline.ttlMs, {
+    this.#kept = store.lease.keep(leaseId, deadline, {
       renewed: (renewal) => this.#renewed(renewal),
       gone: onGone,
       mayRenew: () => this.isAlive(),
@@ -253,10 +255,16 @@ export class Session {
     this.#runtime.setTimer(Math.max(0, delayMs), () => void this.#revoke(), { background: true });
   }
 
+  /** Tries for as long as a request may take: without an answer the lease runs out by itself. */
   async #revoke(): Promise<void> {
-    await retry(this.#runtime, () => this.store.lease.revoke(this.leaseId), {
-      again: (error, attempt) =>
-        attempt < 5 && (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
+    const until = this.#runtime.now() + this.requestTimeoutMs;
+    const attempt = (): Promise<unknown> =>
+      this.store.lease.revoke(this.leaseId, { timeoutMs: Math.max(0, until - this.#runtime.now()) });
+    await retry(this.#runtime, attempt, {
+      until,
+      again: (error) =>
+        this.#runtime.now() < until &&
+        (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
     }).catch(() => {});
   }
 }

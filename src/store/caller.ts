@@ -15,6 +15,23 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** For the store itself. */
+export interface RepeatableCallOptions extends CallOptions {
+  /** A second copy of this mutation changes nothing, so it is repeated until it is answered, like a read. @default false */
+  readonly isRepeatable?: boolean;
+  /** Called before each attempt, as long as surely none of those before it was done. */
+  readonly onSend?: () => void;
+}
+
+/** What a call may do, worked out once. */
+interface Plan extends Pick<RepeatableCallOptions, 'onSend'> {
+  readonly limitMs: number;
+  /** Whether a second copy could do harm. */
+  readonly mutates: boolean;
+  /** Aborts when the caller or the connection has ended the call. */
+  readonly over: AbortSignal;
+}
+
 /** A silent member costs a read this long before the next one is asked; in each further round of all, twice as long. */
 const readAttemptMs = 1_500;
 
@@ -42,20 +59,26 @@ export class Caller {
   async call<M extends Method>(
     method: M,
     request: Calls[M]['request'],
-    { signal, timeoutMs }: CallOptions = {},
+    { signal, timeoutMs, isRepeatable = false, onSend }: RepeatableCallOptions = {},
   ): Promise<Calls[M]['response']> {
     const limitMs = checkTimeout(timeoutMs ?? this.#defaultTimeoutMs);
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError(`${describe(method, request)}: the connection is closed`);
+    const mutates = !isRepeatable && isMutation(method, request);
     const over = new AbortController();
     const onAbort = (): void => over.abort();
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#underWay.add(over);
     try {
-      return await this.#repeat(method, request, limitMs, over.signal);
+      return await this.#repeat(method, request, {
+        limitMs,
+        mutates,
+        over: over.signal,
+        ...(onSend && { onSend }),
+      });
     } catch (error) {
       signal?.throwIfAborted();
-      throw this.#explain(error, describe(method, request), isMutation(method, request), limitMs);
+      throw this.#explain(error, describe(method, request), mutates, limitMs);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#underWay.delete(over);
@@ -71,26 +94,27 @@ export class Caller {
   #repeat<M extends Method>(
     method: M,
     request: Calls[M]['request'],
-    limitMs: number,
-    over: AbortSignal,
+    { limitMs, mutates, over, onSend }: Plan,
   ): Promise<Calls[M]['response']> {
-    const mutates = isMutation(method, request);
     const until = this.#runtime.now() + limitMs;
     let lastError: TransportError | undefined;
     let silences = 0;
+    let mayBeDone = false;
     const attempt = async (): Promise<Calls[M]['response']> => {
       // The pause before may have ended together with the call.
       over.throwIfAborted();
       const remainingMs = until - this.#runtime.now();
       // The pause before has used up the time: what was wrong is the better message than that nothing was.
       if (lastError !== undefined && remainingMs <= 0) throw lastError;
+      if (!mayBeDone) onSend?.();
       // When all have been silent this long, the answer may just take longer.
       const patienceMs = readAttemptMs * 2 ** Math.floor(silences / this.#endpoints.all.length);
       return this.#once(method, request, mutates ? remainingMs : Math.min(remainingMs, patienceMs), over);
     };
     const again = (error: unknown, attempts: number): boolean => {
       if (over.aborted || !(error instanceof TransportError)) return false;
-      if (!isRepeatable(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) return false;
+      if (outcomeOf(error) === 'unknown') mayBeDone = true;
+      if (!maySendAgain(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) return false;
       lastError = error;
       if (error.status === 'deadline-exceeded') silences++;
       report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
@@ -134,7 +158,7 @@ export class Caller {
   }
 
   #explain(error: unknown, what: string, mutates: boolean, limitMs: number): unknown {
-    const isSettled = error instanceof TransportError && !isRepeatable(error, mutates);
+    const isSettled = error instanceof TransportError && !maySendAgain(error, mutates);
     if (this.#closed && !isSettled)
       return new ClosedError(`${what}: the connection was closed`, { cause: error });
     if (!(error instanceof TransportError)) return error;
@@ -148,7 +172,7 @@ export class Caller {
   }
 }
 
-function isRepeatable(error: TransportError, mutates: boolean): boolean {
+function maySendAgain(error: TransportError, mutates: boolean): boolean {
   const outcome = outcomeOf(error);
   return outcome === 'not-done' || (outcome === 'unknown' && !mutates);
 }

@@ -19,6 +19,13 @@ export interface Renewal {
   readonly ttlSeconds: number;
 }
 
+/** A lease as granted. */
+export interface Granted {
+  readonly ttlMs: number;
+  /** `Runtime.now()` when the grant was first sent. */
+  readonly sentAt: number;
+}
+
 export interface KeepAliveListener {
   renewed(renewal: Renewal): void;
   /** The store says the lease does not exist. The last call. */
@@ -88,12 +95,12 @@ export class KeepAlive {
     this.#endpoints = endpoints;
   }
 
-  /** @param ttlMs as granted. The first renewal is sent after a third of it. */
-  add(id: bigint, ttlMs: number, listener: KeepAliveListener): KeptLease {
+  /** The first renewal is due a third of the TTL after the grant was sent: at once, if its answer was slow. */
+  add(id: bigint, { ttlMs, sentAt }: Granted, listener: KeepAliveListener): KeptLease {
     if (this.#leases.has(id)) {
       throw new AlreadyExistsError(`lease ${id.toString(16)} is kept alive already on this connection`);
     }
-    const lease = new KeptLease(this, id, ttlMs, this.#runtime.now() + ttlMs / 3, listener);
+    const lease = new KeptLease(this, id, ttlMs, sentAt + ttlMs / 3, listener);
     this.#leases.set(id, lease);
     this.#schedule();
     return lease;

@@ -2,14 +2,13 @@ import {
   AlreadyExistsError,
   ClosedError,
   NotFoundError,
-  OutcomeUnknownError,
   UnavailableError,
   WaitTimeoutError,
 } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
-import { checkTimeout, Wait } from '../base/wait.js';
+import { Wait } from '../base/wait.js';
 import type { Caller, CallOptions } from './caller.js';
-import type { KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
+import type { Granted, KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
 import { Pipe } from './pipe.js';
 import type { Header } from './results.js';
 
@@ -25,7 +24,7 @@ export interface Lease {
   readonly id: bigint;
   /** As granted. */
   readonly ttlSeconds: number;
-  /** `Runtime.now()` when the request was first written: the lease ends no earlier than this plus its TTL. */
+  /** `Runtime.now()` when the first copy that may have been granted was written: the lease ends no earlier than this plus its TTL. */
   readonly sentAt: number;
   readonly sentAtWall: number;
 }
@@ -57,33 +56,28 @@ export class Leases {
   }
 
   /**
-   * Safe to repeat: the id is chosen here, so when the answer of a first request was lost, "exists already" means granted.
+   * Without an id, safe to repeat: one is chosen here that nobody else has, so "exists already" means that an earlier copy
+   * of the request was granted.
    *
    * @throws AlreadyExistsError if a lease with the given id existed before
-   * @throws OutcomeUnknownError after `timeoutMs`; then the lease may exist for one TTL
+   * @throws UnavailableError after `timeoutMs`, with a given id OutcomeUnknownError; the lease may exist for one TTL
    */
-  async grant(
-    { ttlSeconds, id = this.#runtime.id() }: GrantOptions,
-    options: CallOptions = {},
-  ): Promise<Lease> {
+  async grant({ ttlSeconds, id: givenId }: GrantOptions, options: CallOptions = {}): Promise<Lease> {
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
-    const sent = { sentAt: this.#runtime.now(), sentAtWall: this.#runtime.wallNow() };
-    const limitMs = checkTimeout(options.timeoutMs ?? this.#timeoutMs);
-    const grant = (timeoutMs: number): Promise<Omit<Lease, keyof typeof sent>> =>
-      this.#caller.call('leaseGrant', { id, ttlSeconds }, { ...options, timeoutMs });
+    const sent = { sentAt: 0, sentAtWall: 0 };
+    const onSend = (): void => {
+      sent.sentAt = this.#runtime.now();
+      sent.sentAtWall = this.#runtime.wallNow();
+    };
+    const isRepeatable = givenId === undefined;
+    const id = givenId ?? this.#runtime.id();
     try {
-      // Half of the time, so that a member that is silent leaves some for the next one.
-      return { ...(await grant(limitMs / 2)), ...sent };
+      const calling = { ...options, isRepeatable, onSend };
+      return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, calling)), ...sent };
     } catch (error) {
-      if (!(error instanceof OutcomeUnknownError)) throw error;
-    }
-    const remainingMs = Math.max(0, limitMs - (this.#runtime.now() - sent.sentAt));
-    try {
-      return { ...(await grant(remainingMs)), ...sent };
-    } catch (error) {
-      if (!(error instanceof AlreadyExistsError)) throw error;
+      if (!isRepeatable || !(error instanceof AlreadyExistsError)) throw error;
       const { header, grantedTtlSeconds } = await this.timeToLive(id, options);
       return { header, id, ttlSeconds: grantedTtlSeconds, ...sent };
     }
@@ -142,7 +136,8 @@ export class Leases {
   ): AsyncGenerator<Renewal, void, undefined> {
     const pipe = new Pipe<Renewal>(signal);
     this.#streams.add(pipe);
-    const kept = this.keep(id, ttlSeconds * 1_000, {
+    const granted = { ttlMs: ttlSeconds * 1_000, sentAt: this.#runtime.now() };
+    const kept = this.keep(id, granted, {
       renewed: (renewal) => pipe.push(renewal),
       gone: () =>
         pipe.fail(new NotFoundError(`lease ${id.toString(16)} does not exist (expired or revoked)`)),
@@ -158,8 +153,8 @@ export class Leases {
   }
 
   /** The callback form of `keepAlive`, for code that must know of a loss before anything else runs. */
-  keep(id: bigint, ttlMs: number, listener: KeepAliveListener): KeptLease {
-    return this.#keepAlive.add(id, ttlMs, listener);
+  keep(id: bigint, granted: Granted, listener: KeepAliveListener): KeptLease {
+    return this.#keepAlive.add(id, granted, listener);
   }
 
   close(): void {

@@ -100,7 +100,8 @@ export abstract class Faults {
         continue;
       }
       route.isRefusing = true;
-      route.interruptAll(new TransportError('unavailable', 'the connection broke'));
+      const broken = new TransportError('unavailable', 'the connection broke');
+      route.toClient.send(() => route.interruptAll(broken)); // a process that stands still reads no reset
     }
   }
 
@@ -170,8 +171,8 @@ export abstract class Faults {
 
   /** A member stops, as by SIGSTOP: it takes everything and says nothing. Undone by `wake`. */
   silence(endpoint: string): void {
-    this.silent.add(endpoint);
     for (const route of this.#routesTo('silence', endpoint)) route.block('silent');
+    this.silent.add(endpoint);
   }
 
   wake(endpoint: string): void {
@@ -236,8 +237,11 @@ export abstract class Faults {
   compactUnderWatches(client: Party): bigint {
     this.breakStreams(client, 'watch');
     const key = '\0compacted'; // outside every namespace, and before every key of text
+    const { noSpace } = this.engine;
+    this.engine.noSpace = false;
     this.engine.execute('put', put(key, ''));
     this.engine.execute('remove', remove(key));
+    this.engine.noSpace = noSpace;
     return this.compact();
   }
 
@@ -266,6 +270,7 @@ export abstract class Faults {
   }
 
   #routesTo(what: string, endpoint: string): readonly Route[] {
+    if (!this.endpoints.includes(endpoint)) throw new TypeError(`this world has no member ${endpoint}`);
     this.#disturbAll(`${what} ${endpoint}`);
     return this.peers.flatMap((peer) => routes(peer, endpoint));
   }

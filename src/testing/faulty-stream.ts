@@ -26,6 +26,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
   readonly kind: StreamKind;
   readonly #parts: StreamParts<Command, Message>;
   #served: Stream<Command> | undefined;
+  #isBroken = false;
   #isOver = false;
 
   constructor(parts: StreamParts<Command, Message>) {
@@ -54,8 +55,7 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
     if (this.#isOver) return;
     this.#parts.route.remove(this);
     this.#parts.route.toMember.send(() => this.#unserve());
-    // Never inside the call that caused it; and it can still be closed before.
-    void Promise.resolve().then(() => this.#end(error));
+    this.#endSoon(error);
   }
 
   sever(): void {
@@ -63,13 +63,15 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
     this.#unserve();
   }
 
-  /** It breaks on its way: the member notices at once, the client when it is told. */
+  /** It breaks on its way: the member notices at once, the client when it is told. What is on its way is gone. */
   break(): void {
+    this.#isBroken = true;
     this.#unserve();
-    this.#deliver(() => this.#end(new TransportError('unavailable', 'the stream broke')));
+    this.#deliver(() => this.#endSoon(new TransportError('unavailable', 'the stream broke')));
   }
 
   #serve(): void {
+    if (this.#isBroken) return; // before its opening arrived
     const { route, serve } = this.#parts;
     route.streamsServed++;
     this.#served = serve({
@@ -95,9 +97,14 @@ export class FaultyStream<Command, Message> implements Stream<Command>, Interrup
   }
 
   #receive(message: Message): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isBroken) return;
     this.#parts.onMessage(message);
     this.#parts.listener.message(message);
+  }
+
+  /** Never inside the call that caused it; and it can still be closed before. */
+  #endSoon(error: TransportError): void {
+    void Promise.resolve().then(() => this.#end(error));
   }
 
   #end(error: TransportError): void {

@@ -6,6 +6,8 @@ export type { StreamKind } from './faulty-stream.js';
 export type { WatchRequest } from './faulty-transport.js';
 export { LeakError } from './leaks.js';
 export { Peer } from './peer.js';
+export type { FaultyTransport } from './faulty-transport.js';
+export type { PeerRuntime } from './peer-runtime.js';
 export type { Activity } from './peer-runtime.js';
 export { Random } from './random.js';
 export type { Direction } from './route.js';

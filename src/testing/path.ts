@@ -1,7 +1,7 @@
 import type { VirtualClock } from './virtual-clock.js';
 
 /** Why nothing gets through at the moment. */
-export type Obstacle = 'partition' | 'paused' | 'silent' | 'crashed';
+export type Obstacle = 'partition' | 'paused' | 'silent';
 
 interface Parcel {
   readonly readyAt: number;
@@ -19,6 +19,7 @@ export class Path {
   readonly #obstacles = new Set<Obstacle>();
   #delayMs: () => number = () => 0;
   #waiting: Parcel[] = [];
+  #isClosed = false;
 
   constructor(clock: VirtualClock) {
     this.#clock = clock;
@@ -40,6 +41,7 @@ export class Path {
 
   /** @param extraMs travels so much longer, as does what is sent after it */
   send(deliver: () => void, extraMs = 0): void {
+    if (this.#isClosed) return;
     const now = this.#clock.now();
     const readyAt = Math.max(now + this.#delayMs() + extraMs, this.#waiting.at(-1)?.readyAt ?? 0);
     if (readyAt <= now && this.#waiting.length === 0 && !this.isBlocked) return deliver();
@@ -57,8 +59,9 @@ export class Path {
     this.#clock.soon(() => this.#flush());
   }
 
-  /** Whatever has not arrived never will. */
-  drop(): void {
+  /** Whatever has not arrived never will, nor what is sent from now on. */
+  close(): void {
+    this.#isClosed = true;
     this.#waiting = [];
   }
 

@@ -114,6 +114,7 @@ export class PeerRuntime implements Runtime {
 
   /** No timer fires until `resume`; after a crash none ever does. */
   stop(activity: Exclude<Activity, 'running'>): void {
+    this.#wake();
     for (const timer of this.#timers) timer.armed?.cancel();
     if (activity === 'crashed') this.#timers.clear();
     this.#suspendedAt = this.#options.clock.now();
@@ -122,9 +123,16 @@ export class PeerRuntime implements Runtime {
 
   /** Timers whose time has passed fire at once, late, in the order in which they were due. */
   resume(): void {
-    if (this.#activity === 'suspended') this.#sleptMs += this.#options.clock.now() - this.#suspendedAt;
+    if (this.#activity === 'running' || this.#activity === 'crashed') return;
+    this.#wake();
     this.#activity = 'running';
     for (const timer of [...this.#timers].sort((a, b) => a.dueAt - b.dueAt)) this.#arm(timer);
+    this.#options.clock.soon(() => {}); // what is overdue does not wait for somebody to move the clock
+  }
+
+  /** The monotonic clock goes on from where it stood still. */
+  #wake(): void {
+    if (this.#activity === 'suspended') this.#sleptMs += this.#options.clock.now() - this.#suspendedAt;
   }
 
   #arm(timer: LiveTimer): void {

@@ -46,13 +46,13 @@ export class Peer {
 
   /** Nothing it runs goes on, and nothing reaches it or leaves it. */
   stop(activity: 'paused' | 'suspended'): void {
+    if (this.activity === 'crashed') return;
     this.runtime.stop(activity);
     for (const route of this.transport.routes) route.block('paused');
   }
 
   /** Timers whose time has passed fire first, as in Node after SIGCONT; then it reads what has come. */
   resume(): void {
-    if (this.activity === 'crashed') return;
     this.runtime.resume();
     for (const route of this.transport.routes) route.unblock('paused');
   }

@@ -75,8 +75,7 @@ export class Route {
 
   /** For ever: nothing is sent or received any more, and nobody on this side is told. */
   crash(): void {
-    this.block('crashed');
-    for (const path of this.#paths) path.drop();
+    for (const path of this.#paths) path.close();
     for (const each of [...this.#underWay]) each.sever();
   }
 

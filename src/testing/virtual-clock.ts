@@ -10,6 +10,12 @@ const realSetImmediate = setImmediate;
 /** A turn of the real event loop begins only when no microtask is left. */
 const drainMicrotasks: Drain = () => new Promise((resolve) => realSetImmediate(resolve));
 
+/**
+ * Delays are rounded up to this. A rest too small to move the clock (some 1e-13 ms, from rounding) would have whoever
+ * waits for a point in time set its timer again and again without getting there. A power of two keeps sums exact.
+ */
+const ticksPerMs = 1_024;
+
 /** So many timers in a row without any time passing are an endless loop. */
 const maxStepsAtOneTime = 100_000;
 
@@ -44,7 +50,8 @@ export class VirtualClock {
 
   /** @param delayMs 0 or less means at the present time, but never inside this call */
   setTimer(delayMs: number, callback: () => void): Timer {
-    const entry = this.#queue.add(this.#now + Math.max(0, delayMs), callback);
+    const ticks = Math.ceil(Math.max(0, delayMs) * ticksPerMs);
+    const entry = this.#queue.add(this.#now + ticks / ticksPerMs, callback);
     return { cancel: () => this.#queue.remove(entry) };
   }
 

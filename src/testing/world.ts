@@ -146,7 +146,10 @@ export class World extends Faults implements AsyncDisposable {
     return this.#clock.now();
   }
 
-  /** Lets `ms` pass: everything that falls due runs, each at its own time, with all promises settled in between. */
+  /**
+   * Lets `ms` pass: everything that falls due runs, each at its own time, with all promises settled in between. One call
+   * after the other: code that calls it while time is passing gets its turn after that.
+   */
   advance(ms: number): Promise<void> {
     return this.#clock.advance(ms);
   }
@@ -174,6 +177,11 @@ export class World extends Faults implements AsyncDisposable {
   }
 
   // What can be seen
+
+  /** The store's revision: it rises by one with each write. */
+  get revision(): bigint {
+    return this.engine.execute('status', {}).header.revision;
+  }
 
   /** Everything the client has sent so far, in order. */
   calls(client: Party): readonly Sent[] {
@@ -235,9 +243,10 @@ export class World extends Faults implements AsyncDisposable {
   async #dispose(): Promise<void> {
     this.#probes.clear();
     this.#mend();
-    const living = [...this.clients].filter(([, { activity }]) => activity !== 'crashed');
+    const isLiving = ({ activity }: Peer): boolean => activity !== 'crashed';
+    const living = [...this.clients].filter(([, peer]) => isLiving(peer));
     await this.run(Promise.all(living.map(([client]) => client.close())), { limitMs: closeLimitMs });
-    await Promise.all(this.peers.map(({ transport }) => transport.close()));
+    await Promise.all(this.peers.filter(isLiving).map(({ transport }) => transport.close()));
     await this.store.close();
     const leaks = await this.#leaks();
     this.engine.close();

@@ -16,13 +16,30 @@ describe('a waiter', () => {
     const waiting = outcome(dead.mutex('m').acquire());
     await world.settle();
     world.partition(dead); // it hears nothing of its end
-    world.expireSession(dead);
+    await world.expireSession(dead);
 
     await hold.release();
     world.heal(dead);
     await world.advance(1_000);
 
     expect(await waiting).toBeInstanceOf(SessionLostError);
+  });
+
+  it('whose ticket somebody removed is not granted the lock when the holder leaves', async () => {
+    await using world = await World.open();
+    const holder = await world.client();
+    const other = await world.client();
+    const hold = await holder.mutex('m').acquire();
+    const waiting = outcome(other.mutex('m').acquire());
+    await world.settle();
+    const [, mine] = await ticketsOf(world, 'm');
+    world.lagWatches(other, 1_000); // it sees both tickets vanish at once
+
+    await world.store.remove(mine?.key ?? '');
+    await hold.release();
+    await world.advance(2_000);
+
+    expect(await waiting).toMatchObject({ code: 'CONFLICT' });
   });
 
   it('rejects as soon as its session is revoked, while the holder still holds', async () => {
@@ -33,7 +50,7 @@ describe('a waiter', () => {
     const waiting = outcome(dead.mutex('m').acquire());
     await world.settle();
 
-    world.expireSession(dead);
+    await world.expireSession(dead);
     await world.settle();
 
     expect(await waiting).toMatchObject({ code: 'SESSION_LOST', reason: 'revoked' });
@@ -63,14 +80,12 @@ describe('a waiter', () => {
     const waiting = waiter.mutex('m').acquire();
     await world.settle();
 
-    world.partition(waiter);
+    world.partition(waiter, { refuses: true }); // its watch breaks
     await hold.release();
     await world.store.put('elsewhere', 'x');
-    const { header } = await world.store.put('elsewhere', 'y');
-    await world.store.compact(header.revision);
-    await world.advance(1_000);
+    world.compact();
     world.heal(waiter);
-    await world.advance(5_000);
+    await world.advance(5_000); // well before the slow look at the line
 
     await using next = await waiting;
     expect(next.isHeld()).toBe(true);
@@ -340,7 +355,8 @@ describe('a holder', () => {
 
     await world.run(lost, { limitMs: 3_000 });
 
-    expect(hold.isHeld()).toBe(false);
+    // By its own clock, before the store ends the lease.
+    expect(hold.signal.reason).toMatchObject({ cause: { reason: 'expired' } });
   });
 
   it('keeps quiet but is not held while the wall clock says that the machine slept, until a renewal tells', async () => {
@@ -385,7 +401,7 @@ describe('a holder', () => {
     const client = await world.client();
     const hold = await client.mutex('m').acquire();
 
-    world.expireSession(client);
+    await world.expireSession(client);
     await world.settle();
 
     expect(hold.signal.reason).toMatchObject({ code: 'HOLD_LOST', cause: { reason: 'revoked' } });
@@ -457,7 +473,7 @@ describe('a session', () => {
     await using world = await World.open();
     const client = await world.client();
     const before = await client.mutex('m').acquire();
-    world.expireSession(client);
+    await world.expireSession(client);
     await world.settle();
 
     await using after = await client.mutex('m').acquire();
@@ -526,7 +542,7 @@ describe('run', () => {
       }),
     );
     await world.settle();
-    world.expireSession(client);
+    await world.expireSession(client);
 
     expect(await running).toBeInstanceOf(HoldLostError);
     expect(isDone).toBe(true);

@@ -15,7 +15,7 @@ export const mutants = [
     find: "if (mine?.createRevision !== this.createRevision) return 'gone';",
     replace: "if (!mine) return 'admitted';",
     test: lock,
-    title: 'whose ticket is gone is not granted the lock when the holder leaves',
+    title: 'whose ticket somebody removed is not granted the lock when the holder leaves',
   },
   {
     name: 'a waiter does not end with its session',

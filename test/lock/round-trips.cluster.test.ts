@@ -1,0 +1,6 @@
+import { describe } from 'vitest';
+
+import { etcdBackend } from '../store/backends.js';
+import { roundTrips } from './round-trips.js';
+
+describe('round trips of a mutex on etcd', () => roundTrips(etcdBackend));
