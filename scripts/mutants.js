@@ -27,19 +27,21 @@ process.exitCode = survivors > 0 || chosen.length === 0 ? 1 : 0;
  * @param {import('../test/mutants/mutants.js').Mutant} mutant
  * @returns {Promise<string>}
  */
-async function tryMutant({ file, find, replace, test, title }) {
+async function tryMutant({ test, title, also, ...edit }) {
   const folder = await mkdtemp(join(tmpdir(), 'conclave-mutant-'));
   try {
     for (const name of copied) await cp(join(root, name), join(folder, name), { recursive: true });
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-    const path = join(folder, file);
-    const text = await readFile(path, 'utf8');
-    if (text.split(find).length !== 2)
-      return `the line to break occurs ${text.split(find).length - 1} times in ${file}`;
-    await writeFile(
-      path,
-      text.replace(find, () => replace),
-    );
+    for (const { file, find, replace } of also ? [edit, also] : [edit]) {
+      const path = join(folder, file);
+      const text = await readFile(path, 'utf8');
+      const count = text.split(find).length - 1;
+      if (count !== 1) return `the line to break occurs ${count} times in ${file}`;
+      await writeFile(
+        path,
+        text.replace(find, () => replace),
+      );
+    }
     const report = await runTest(folder, test, title);
     if (report.numPassedTests + report.numFailedTests === 0) return `no test has the title "${title}"`;
     return report.numFailedTests > 0 ? 'killed' : `"${title}" passes`;
@@ -72,7 +74,9 @@ async function runTest(folder, test, title) {
   ];
   const child = spawn('npx', args, { cwd: folder, stdio: 'ignore', detached: true });
   // A mutant that runs for ever is as dead as one that fails: the group is ended, vitest's workers included.
-  const limit = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), hangMs);
+  const limit = setTimeout(() => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }, hangMs);
   await new Promise((resolve) => child.on('exit', resolve));
   clearTimeout(limit);
   const text = await readFile(output, 'utf8').catch(() => undefined);

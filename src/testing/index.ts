@@ -4,6 +4,7 @@ export type { Delay, Faults, LossOptions, PartitionOptions, Party } from './faul
 export type { CallFilter, Fault, RequestTo, Target } from './call-faults.js';
 export type { StreamKind } from './faulty-stream.js';
 export type { WatchRequest } from './faulty-transport.js';
+export { DeadlockError } from './deadlock.js';
 export { LeakError } from './leaks.js';
 export { Peer } from './peer.js';
 export type { FaultyTransport } from './faulty-transport.js';

@@ -43,7 +43,7 @@ export class Path {
   send(deliver: () => void, extraMs = 0): void {
     if (this.#isClosed) return;
     const now = this.#clock.now();
-    const readyAt = Math.max(now + this.#delayMs() + extraMs, this.#waiting.at(-1)?.readyAt ?? 0);
+    const readyAt = now + this.#delayMs() + extraMs;
     if (readyAt <= now && this.#waiting.length === 0 && !this.isBlocked) return deliver();
     this.#waiting.push({ readyAt, deliver });
     if (readyAt > now) this.#clock.setTimer(readyAt - now, () => this.#flush());

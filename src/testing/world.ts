@@ -3,6 +3,7 @@ import { Engine } from '../memory/engine.js';
 import { MemoryTransport } from '../memory/transport.js';
 import { Store } from '../store/store.js';
 import type { Transport } from '../store/transport.js';
+import { DeadlockError } from './deadlock.js';
 import { Faults, type Party } from './faults.js';
 import type { WatchRequest } from './faulty-transport.js';
 import { findLeaks, type Leak, LeakError } from './leaks.js';
@@ -93,7 +94,7 @@ export class World extends Faults implements AsyncDisposable {
     super({
       engine: new Engine({ runtime: runtimeOf(0) }),
       endpoints,
-      random: random.split(1),
+      random,
       trace: new Trace(() => clock.now()),
     });
     this.#clock = clock;
@@ -155,7 +156,7 @@ export class World extends Faults implements AsyncDisposable {
   }
 
   /** Lets everything run that can run without time passing. */
-  override settle(): Promise<void> {
+  settle(): Promise<void> {
     return this.#clock.settle();
   }
 
@@ -163,7 +164,7 @@ export class World extends Faults implements AsyncDisposable {
    * Lets time pass, timer by timer, until `promise` settles; then settles as it does.
    *
    * @param options `limitMs`: at most so much time. @default 60000
-   * @throws Error if the limit is reached, or if nothing is left that could ever happen
+   * @throws DeadlockError if the limit is reached, or if nothing is left that could ever happen
    */
   async run<T>(promise: Promise<T>, { limitMs = defaultLimitMs }: { limitMs?: number } = {}): Promise<T> {
     const state = { isSettled: false };
@@ -172,7 +173,7 @@ export class World extends Faults implements AsyncDisposable {
     const limit = this.now() + limitMs;
     await this.settle();
     while (!state.isSettled && (await this.#clock.step(limit)));
-    if (!state.isSettled) throw new Error(this.#deadlock(limitMs));
+    if (!state.isSettled) throw new DeadlockError(this.#clock, this.peers, this.trace);
     return promise;
   }
 
@@ -289,18 +290,5 @@ export class World extends Faults implements AsyncDisposable {
       (id) => this.engine.execute('leaseTimeToLive', { id, keys: false }).grantedTtlSeconds,
     );
     return Math.max(0, ...seconds) * 1_000;
-  }
-
-  #deadlock(limitMs: number): string {
-    const peers = this.peers.map((peer) => `  ${peer.describe()}`);
-    const latest = this.trace.tail.slice(-10).map((line) => `  ${line}`);
-    return [
-      this.#clock.nextAt === undefined
-        ? 'waits for ever: no timer is set that could change anything'
-        : `not settled within ${limitMs} ms of virtual time`,
-      ...peers,
-      'the latest traffic:',
-      ...latest,
-    ].join('\n');
   }
 }

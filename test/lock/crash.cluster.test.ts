@@ -68,7 +68,9 @@ describe('a holder', () => {
             names.map((_, i) => ({ abortedBefore: i > 0, held: false, aborted: true })),
           );
           expect(report.accepted).toEqual(names.map(() => false));
-          expect(report.commits).toEqual(names.map(() => expect.objectContaining({ code: 'HOLD_LOST' })));
+          expect(report.commits).toEqual(
+            names.map((): unknown => expect.objectContaining({ code: 'HOLD_LOST' })),
+          );
           figure('stopped for', report.stoodStillMs);
         }
         expect((await conclave.store.get(prefix(marks))).count).toBe(0);

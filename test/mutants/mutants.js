@@ -2,7 +2,9 @@
  * One line broken at a time, and the test that must fail then. `npm run test:mutants` breaks each in a copy of the
  * sources: a guard without a mutant here is a guard nobody has seen working.
  *
- * @typedef {{ name: string, file: string, find: string, replace: string, test: string, title: string }} Mutant
+ * @typedef {{ file: string, find: string, replace: string }} Edit
+ * @typedef {{ name: string, file: string, find: string, replace: string, test: string, title: string, also?: Edit }} Mutant
+ * `also`: where two guards cover for each other, the second one.
  */
 
 const lock = 'test/lock/interleavings.test.ts';
@@ -194,13 +196,17 @@ export const mutants = [
     title: 'that was lost is never used again: new work opens a new one',
   },
   {
-    name: 'a closed session goes on renewing',
+    name: 'a closed session goes on renewing (both guards)',
     file: 'src/session/session.ts',
-    find: 'const error = new SessionLostError(',
-    replace:
-      'const kept = this.#kept;\n    this.#runtime.setTimer(100, () => this.store.lease.keep(1n, kept.ttlMs, kept.listener).renewNow());\n    const error = new SessionLostError(',
+    find: 'this.#kept.stop();\n    this.#lookout.stop();\n    this.#deadlineTimer?.cancel();',
+    replace: 'this.#lookout.stop();\n    this.#deadlineTimer?.cancel();',
+    also: {
+      file: 'src/store/keep-alive.ts',
+      find: 'if (!lease.listener.mayRenew())',
+      replace: 'if (lease.ttlMs < 0)',
+    },
     test: lock,
-    title: 'is renewed no more once everything is closed',
+    title: 'is renewed no more once it is closed',
   },
   {
     name: 'the error of the release masks that of the body',

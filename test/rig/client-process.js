@@ -13,6 +13,7 @@ let conclave;
 /** @type {Map<string, Hold>} */
 const holds = new Map();
 let isWorking = false;
+let willStop = false;
 
 /** @param {object} line */
 function say(line) {
@@ -55,11 +56,7 @@ const commands = {
     const all = [...holds.values()];
     const guards = all.map((hold) => hold.guard());
     const before = all.map((hold) => hold.isHeld());
-    const stoppedAt = performance.now();
-    process.kill(process.pid, 'SIGSTOP');
-    // The signal may take effect a moment later: not after this.
-    while (performance.now() < stoppedAt + 50);
-    const stoodStillMs = performance.now() - stoppedAt;
+    const stoodStillMs = standStill();
     const after = all.map((hold) => ({
       abortedBefore: hold.signal.aborted,
       held: hold.isHeld(),
@@ -76,10 +73,18 @@ const commands = {
     return { before, stoodStillMs, after, accepted: writes.map(({ succeeded }) => succeeded), commits };
   },
 
-  /** Adds one to a counter under the lock, over and over, until told to stop. What it says counts even if it is killed. */
-  work({ place, counter }) {
+  /**
+   * Adds one to a counter under the lock, over and over, until told to stop. What it says counts even if it is killed.
+   * Fenced, its writes carry a guard taken when it got the lock.
+   */
+  work(job) {
     isWorking = true;
-    void work(place, counter).then(() => say({ event: 'idle' }));
+    void work(job).then(() => say({ event: 'idle' }));
+  },
+
+  /** The worst moment: holding, and about to write. */
+  stopAtNextWrite() {
+    willStop = true;
   },
 
   stopWorking() {
@@ -91,35 +96,46 @@ const commands = {
   },
 };
 
-/** @param {string} place @param {string} counter */
-async function work(place, counter) {
+/** @param {{ place: string, counter: string, isFenced: boolean }} job */
+async function work({ place, counter, isFenced }) {
   while (isWorking) {
     try {
-      await conclave.mutex(place).run((hold) => increment(hold, counter), { timeoutMs: 10_000 });
+      await conclave.mutex(place).run((hold) => increment(hold, counter, isFenced), { timeoutMs: 10_000 });
     } catch (error) {
-      say({ event: 'setback', error: describe(error) });
+      say({ event: 'setback', failure: describe(error) });
     }
   }
 }
 
-/** @param {Hold} hold @param {string} counter */
-async function increment(hold, counter) {
+/** @param {Hold} hold @param {string} counter @param {boolean} isFenced */
+async function increment(hold, counter, isFenced) {
   const token = hold.fencingToken;
-  // Under the guard, so that it is not older than the hold.
-  const { header, responses } = await hold.commit([get(counter)]);
+  // A read under the guard is not older than the hold.
+  const fence = isFenced ? hold.guard() : [];
+  const { header, succeeded, responses } = await conclave.store.txn({ if: fence, then: [get(counter)] });
+  if (!succeeded) return;
   say({ event: 'granted', token, revision: header.revision });
   const value = Number(Buffer.from(responses[0].kvs[0]?.value ?? []).toString() || 0);
   say({ event: 'trying', token });
+  if (willStop) standStill();
+  willStop = false;
   try {
-    const answer = await hold.commit([put(counter, String(value + 1))]);
-    say({ event: 'acked', token, revision: answer.header.revision });
+    // Whatever this process believes by now: the store decides.
+    const answer = await conclave.store.txn({ if: fence, then: [put(counter, String(value + 1))] });
+    say({ event: answer.succeeded ? 'acked' : 'refused', token, revision: answer.header.revision });
   } catch (error) {
-    const code = describe(error).code;
-    // Surely not written; anything else stays open.
-    if (code === 'FENCED_OUT' || code === 'HOLD_LOST' || code === 'UNAVAILABLE')
-      say({ event: 'refused', token });
+    if (describe(error).code === 'UNAVAILABLE') say({ event: 'unsent', token });
     throw error;
   }
+}
+
+/** Stops this process; returns how long, once somebody has resumed it. */
+function standStill() {
+  const stoppedAt = performance.now();
+  process.kill(process.pid, 'SIGSTOP');
+  // The signal may take effect a moment later: not after this.
+  while (performance.now() < stoppedAt + 50);
+  return performance.now() - stoppedAt;
 }
 
 const input = createInterface({ input: process.stdin });

@@ -39,6 +39,16 @@ describe('a paused process', () => {
     expect(log).toEqual(['100@100']);
   });
 
+  it('fires what is overdue when it resumes, without anybody moving the clock', async () => {
+    await using world = await World.open();
+    const peer = world.peer();
+    const rung = new Promise<number>((resolve) => peer.runtime.setTimer(100, () => resolve(world.now())));
+    world.pause(peer);
+    await world.advance(300);
+    world.resume(peer);
+    expect(await rung).toBe(300);
+  });
+
   it('sees the time that has passed at its first look', async () => {
     await using world = await World.open();
     const peer = world.peer();
