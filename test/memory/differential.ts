@@ -26,6 +26,14 @@ export interface DifferentialOptions {
   readonly operations: number;
 }
 
+/** How much was compared: a run that never saw a certain refusal or an event proves nothing about it. */
+export interface Tally {
+  answers: number;
+  watchEvents: number;
+  /** By the server's text. */
+  readonly refusals: Map<string, number>;
+}
+
 /** The two did not agree. The message says on what, and how to see it again. */
 export class Difference extends Error {
   override readonly name = 'Difference';
@@ -39,8 +47,8 @@ export class Difference extends Error {
  * sort keys, how watch events are cut into messages, and events of exactly the compacted revision.
  * @throws Difference
  */
-export async function compareTransports(options: DifferentialOptions): Promise<void> {
-  await new Differential(options).run();
+export async function compareTransports(options: DifferentialOptions): Promise<Tally> {
+  return new Differential(options).run();
 }
 
 /** A side of the comparison: what was sent to it, and what came back on its streams. */
@@ -83,6 +91,7 @@ class Side {
 
 class Differential {
   readonly #options: DifferentialOptions;
+  readonly #tally: Tally = { answers: 0, watchEvents: 0, refusals: new Map() };
   readonly #engine: Side;
   readonly #server: Side;
   readonly #random: Random;
@@ -102,10 +111,11 @@ class Differential {
     this.#operations = new RandomOperations(this.#random);
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<Tally> {
     try {
       for (this.#index = 1; this.#index <= this.#options.operations; this.#index++) await this.#step();
       await this.#settle();
+      return this.#tally;
     } finally {
       await Promise.allSettled(this.#reads);
       this.#engine.close();
@@ -309,6 +319,7 @@ class Differential {
       const actual = this.#server.log.lines(id);
       // The server may lag; it must not differ.
       const length = finished ? expected.length : Math.min(expected.length, actual.length);
+      if (finished) this.#tally.watchEvents += expected.filter((line) => line.startsWith('event')).length;
       this.#compare(
         this.#index,
         `${what}, watch ${id}`,
@@ -339,6 +350,8 @@ class Differential {
     expected: Calls[M]['response'] | TransportError,
     actual: Calls[M]['response'] | TransportError,
   ): void {
+    this.#tally.answers++;
+    if (expected instanceof TransportError) increment(this.#tally.refusals, expected.detail);
     const what = `${method} ${plain(request)}`;
     this.#compare(index, what, comparable(request, expected), comparable(request, actual));
   }
@@ -359,4 +372,8 @@ class Differential {
       ].join('\n'),
     );
   }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
