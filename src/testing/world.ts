@@ -161,7 +161,7 @@ export class World extends Faults implements AsyncDisposable {
   }
 
   /** Lets everything run that can run without time passing. */
-  settle(): Promise<void> {
+  override settle(): Promise<void> {
     return this.#clock.settle();
   }
 
