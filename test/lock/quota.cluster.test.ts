@@ -64,7 +64,7 @@ describe('while etcd is over its quota', () => {
       .catch((e: unknown) => e);
     await late.close();
     expect(error).toMatchObject({
-      code: 'RESOURCE_EXHAUSTED',
+      code: 'UNAVAILABLE',
       message: expect.stringContaining('space quota') as string,
     });
   });
