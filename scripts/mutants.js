@@ -74,7 +74,9 @@ async function runTest(folder, test, title) {
   ];
   const child = spawn('npx', args, { cwd: folder, stdio: 'ignore', detached: true });
   // A mutant that runs for ever is as dead as one that fails: the group is ended, vitest's workers included.
-  const limit = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), hangMs);
+  const limit = setTimeout(() => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }, hangMs);
   await new Promise((resolve) => child.on('exit', resolve));
   clearTimeout(limit);
   const text = await readFile(output, 'utf8').catch(() => undefined);

@@ -78,7 +78,7 @@ export class Caller {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw this.#explain(error, describe(method, request), mutates, limitMs);
+      throw this.#explain(error, describe(method, request), isMutation(method, request), limitMs);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#underWay.delete(over);
@@ -99,22 +99,27 @@ export class Caller {
     const until = this.#runtime.now() + limitMs;
     let lastError: TransportError | undefined;
     let silences = 0;
-    let mayBeDone = false;
+    // Set once an attempt may have been executed: later ones that surely were not do not change that.
+    let unknown: TransportError | undefined;
     const attempt = async (): Promise<Calls[M]['response']> => {
       // The pause before may have ended together with the call.
       over.throwIfAborted();
       const remainingMs = until - this.#runtime.now();
       // The pause before has used up the time: what was wrong is the better message than that nothing was.
       if (lastError !== undefined && remainingMs <= 0) throw lastError;
-      if (!mayBeDone) onSend?.();
+      if (!unknown) onSend?.();
       // When all have been silent this long, the answer may just take longer.
       const patienceMs = readAttemptMs * 2 ** Math.floor(silences / this.#endpoints.all.length);
       return this.#once(method, request, mutates ? remainingMs : Math.min(remainingMs, patienceMs), over);
     };
     const again = (error: unknown, attempts: number): boolean => {
       if (over.aborted || !(error instanceof TransportError)) return false;
-      if (outcomeOf(error) === 'unknown') mayBeDone = true;
-      if (!maySendAgain(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) return false;
+      if (outcomeOf(error) === 'unknown') unknown ??= error;
+      if (!maySendAgain(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) {
+        // For a read it makes no difference, and the latest error is the better message.
+        if (unknown && outcomeOf(error) === 'not-done' && isMutation(method, request)) throw unknown;
+        return false;
+      }
       lastError = error;
       if (error.status === 'deadline-exceeded') silences++;
       report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));

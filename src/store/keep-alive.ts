@@ -1,4 +1,4 @@
-import { AlreadyExistsError } from '../base/errors.js';
+import { AlreadyExistsError, ClosedError } from '../base/errors.js';
 import { report } from '../base/diagnostics.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import type { Endpoints } from './endpoints.js';
@@ -88,6 +88,7 @@ export class KeepAlive {
   #timer: Timer | undefined;
   #failures = 0;
   #connectAt = 0;
+  #closed = false;
 
   constructor(transport: Transport, runtime: Runtime, endpoints: Endpoints) {
     this.#transport = transport;
@@ -95,8 +96,14 @@ export class KeepAlive {
     this.#endpoints = endpoints;
   }
 
-  /** The first renewal is due a third of the TTL after the grant was sent: at once, if its answer was slow. */
+  /**
+   * The first renewal is due a third of the TTL after the grant was sent: at once, if its answer was slow.
+   *
+   * @throws RangeError for a TTL that is none; AlreadyExistsError; ClosedError
+   */
   add(id: bigint, { ttlMs, sentAt }: Granted, listener: KeepAliveListener): KeptLease {
+    if (!(ttlMs > 0 && ttlMs < Infinity)) throw new RangeError(`a lease cannot be kept for ${ttlMs} ms`);
+    if (this.#closed) throw new ClosedError(`lease ${id.toString(16)}: the connection is closed`);
     if (this.#leases.has(id)) {
       throw new AlreadyExistsError(`lease ${id.toString(16)} is kept alive already on this connection`);
     }
@@ -109,18 +116,23 @@ export class KeepAlive {
   renewNow(lease: KeptLease): void {
     if (this.#leases.get(lease.id) !== lease) return;
     lease.dueAt = this.#runtime.now();
-    this.#tick();
+    this.#sendDue();
   }
 
   remove(lease: KeptLease): void {
     if (this.#leases.get(lease.id) !== lease) return;
     this.#leases.delete(lease.id);
-    if (this.#leases.size === 0) this.close();
+    if (this.#leases.size === 0) this.#rest();
   }
 
-  /** Stops renewing everything. */
+  /** Stops renewing everything, for good. */
   close(): void {
+    this.#closed = true;
     this.#leases.clear();
+    this.#rest();
+  }
+
+  #rest(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#stream?.stream.close();
@@ -150,19 +162,37 @@ export class KeepAlive {
 
   #tick(): void {
     const now = this.#runtime.now();
-    if (this.#stream && [...this.#leases.values()].some((lease) => silentAt(lease) <= now)) {
-      this.#transport.reset(this.#stream.endpoint);
+    if (this.#stream && this.#isSilent(now)) {
+      const { endpoint } = this.#stream;
+      // In this order: the reset ends the stream too, and one failure must not count twice.
       this.#broken(new TransportError('unavailable', 'keep-alive stream silent'));
+      this.#transport.reset(endpoint);
       return;
     }
-    const due = [...this.#leases.values()].filter((lease) => lease.dueAt <= now);
-    if (due.length > 0 && !this.#stream && now >= this.#connectAt) this.#connect();
-    if (this.#stream) for (const lease of due) this.#send(lease);
+    this.#sendDue();
+  }
+
+  #isSilent(now: number): boolean {
+    for (const lease of this.#leases.values()) if (silentAt(lease) <= now) return true;
+    return false;
+  }
+
+  /** Judges nothing: after a stand-still of this process the answers may not have been read yet. */
+  #sendDue(): void {
+    const now = this.#runtime.now();
+    // No copy: a lease that a listener stops meanwhile is not visited.
+    for (const lease of this.#leases.values()) {
+      if (lease.dueAt > now) continue;
+      if (!this.#stream && now < this.#connectAt) break;
+      if (!this.#stream) this.#connect();
+      this.#send(lease);
+    }
     this.#schedule();
   }
 
   #send(lease: KeptLease): void {
     if (!lease.listener.mayRenew()) return this.remove(lease);
+    if (this.#leases.get(lease.id) !== lease) return; // stopped by its own answer
     const sent = { at: this.#runtime.now(), atWall: this.#runtime.wallNow() };
     lease.pending.push(sent);
     lease.dueAt = sent.at + lease.ttlMs / 3;

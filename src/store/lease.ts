@@ -39,6 +39,7 @@ export interface LeaseStatus {
 }
 
 const maxTtlSeconds = 9_000_000_000;
+const maxLeaseId = 2n ** 63n - 1n;
 
 /** Leases: keys attached to one disappear, all in one revision, when it ends. */
 export class Leases {
@@ -60,27 +61,36 @@ export class Leases {
    * of the request was granted.
    *
    * @throws AlreadyExistsError if a lease with the given id existed before
-   * @throws UnavailableError after `timeoutMs`, with a given id OutcomeUnknownError; the lease may exist for one TTL
+   * @throws OutcomeUnknownError after `timeoutMs` if it was sent; then the lease may exist for one TTL
+   * @throws NotFoundError if the lease has run out before its grant was answered
    */
   async grant({ ttlSeconds, id: givenId }: GrantOptions, options: CallOptions = {}): Promise<Lease> {
+    const id = givenId ?? this.#runtime.id();
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
+    // For 0n the server would choose one, and another one for the repetition.
+    if (id <= 0n || id > maxLeaseId) throw new RangeError(`a lease id is from 1 to 2^63 - 1, got ${id}`);
     const sent = { sentAt: 0, sentAtWall: 0 };
     const onSend = (): void => {
       sent.sentAt = this.#runtime.now();
       sent.sentAtWall = this.#runtime.wallNow();
     };
     const isRepeatable = givenId === undefined;
-    const id = givenId ?? this.#runtime.id();
     try {
       const calling = { ...options, isRepeatable, onSend };
       return { ...(await this.#caller.call('leaseGrant', { id, ttlSeconds }, calling)), ...sent };
     } catch (error) {
       if (!isRepeatable || !(error instanceof AlreadyExistsError)) throw error;
-      const { header, grantedTtlSeconds } = await this.timeToLive(id, options);
-      return { header, id, ttlSeconds: grantedTtlSeconds, ...sent };
+      return { ...(await this.#granted(id, options)), ...sent };
     }
+  }
+
+  async #granted(id: bigint, options: CallOptions): Promise<Omit<Lease, 'sentAt' | 'sentAtWall'>> {
+    const { header, ttlSeconds, grantedTtlSeconds } = await this.timeToLive(id, options);
+    if (ttlSeconds < 0)
+      throw new NotFoundError(`lease ${id.toString(16)} ran out before its grant was answered`);
+    return { header, id, ttlSeconds: grantedTtlSeconds };
   }
 
   /** Deletes the lease's keys, all in one revision. @throws NotFoundError if the lease does not exist (any more) */
@@ -116,7 +126,7 @@ export class Leases {
       for await (const renewal of this.keepAlive(id, { signal: wait.signal, ttlSeconds: 3 })) return renewal;
       throw new ClosedError(`${what}: the connection was closed`);
     } catch (error) {
-      if (!(error instanceof WaitTimeoutError)) throw error;
+      if (signal?.aborted || !(error instanceof WaitTimeoutError)) throw error;
       throw new UnavailableError(error.message, { cause: error });
     } finally {
       wait.end();
@@ -134,8 +144,8 @@ export class Leases {
       ttlSeconds = 15,
     }: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
   ): AsyncGenerator<Renewal, void, undefined> {
+    signal?.throwIfAborted();
     const pipe = new Pipe<Renewal>(signal);
-    this.#streams.add(pipe);
     const granted = { ttlMs: ttlSeconds * 1_000, sentAt: this.#runtime.now() };
     const kept = this.keep(id, granted, {
       renewed: (renewal) => pipe.push(renewal),
@@ -143,9 +153,10 @@ export class Leases {
         pipe.fail(new NotFoundError(`lease ${id.toString(16)} does not exist (expired or revoked)`)),
       mayRenew: () => true,
     });
+    this.#streams.add(pipe);
     kept.renewNow();
     try {
-      for await (const renewals of pipe) yield* renewals;
+      yield* pipe;
     } finally {
       kept.stop();
       this.#streams.delete(pipe);

@@ -258,7 +258,8 @@ function keyBytes(key: Bytes, what = 'key'): Uint8Array {
   return bytes;
 }
 
-function revisionOption(revision: bigint | undefined, what: string): bigint {
+/** @throws TypeError, RangeError */
+export function revisionOption(revision: bigint | undefined, what: string): bigint {
   if (revision === undefined) return 0n;
   if (typeof revision !== 'bigint') throw new TypeError(`${what} must be a bigint`);
   if (revision < 0n) throw new RangeError(`${what} must not be negative`);

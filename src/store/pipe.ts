@@ -1,8 +1,8 @@
 /**
- * From callbacks to an async iterable: what was pushed since the last turn comes as one batch. Ends by throwing what
- * `fail` was given, after everything pushed before it.
+ * From callbacks to an async iterable, for one reader. Ends by throwing what `fail` was given, after everything pushed
+ * before it; or the signal's reason, at once.
  */
-export class Pipe<T> implements AsyncIterable<readonly T[]> {
+export class Pipe<T extends object> implements AsyncIterable<T> {
   readonly #signal: AbortSignal | undefined;
   #items: T[] = [];
   #failure: { readonly error: unknown } | undefined;
@@ -28,7 +28,7 @@ export class Pipe<T> implements AsyncIterable<readonly T[]> {
     this.#wake?.();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly T[], void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     const onAbort = (): void => this.fail(this.#signal?.reason);
     if (this.#signal?.aborted) onAbort();
     this.#signal?.addEventListener('abort', onAbort, { once: true });
@@ -36,10 +36,9 @@ export class Pipe<T> implements AsyncIterable<readonly T[]> {
       while (true) {
         // An abort does not wait for a slow reader.
         if (this.#signal?.aborted) throw this.#signal.reason;
-        if (this.#items.length > 0) {
-          const batch = this.#items;
-          this.#items = [];
-          yield batch;
+        const item = this.#items.shift();
+        if (item) {
+          yield item;
         } else if (this.#failure) {
           throw this.#failure.error;
         } else {

@@ -14,6 +14,7 @@ import {
   type RangeLike,
   remove,
   type RemoveOptions,
+  revisionOption,
   toRange,
   txn,
   type TxnParts,
@@ -115,7 +116,8 @@ export class Store {
     options: Omit<WatchOptions, 'signal' | 'progress'>,
     listener: WatchListener,
   ): Watch {
-    const { startRevision = 0n, prevKv = false, exclude = [] } = options;
+    const { prevKv = false, exclude = [] } = options;
+    const startRevision = revisionOption(options.startRevision, 'startRevision');
     return this.#hub.open({ range: toRange(target), startRevision, prevKv, exclude }, listener);
   }
 

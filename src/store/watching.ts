@@ -1,5 +1,5 @@
 import type { RangeLike } from './operations.js';
-import { toRange } from './operations.js';
+import { revisionOption, toRange } from './operations.js';
 import { Pipe } from './pipe.js';
 import type { StoreEvent } from './results.js';
 import type { Watch } from './watch.js';
@@ -36,12 +36,19 @@ export async function* watching(
   target: RangeLike,
   options: WatchOptions,
 ): AsyncGenerator<WatchNotice, void, undefined> {
-  const { startRevision = 0n, prevKv = false, exclude = [], progress = false, signal } = options;
+  const { startRevision, prevKv = false, exclude = [], progress = false, signal } = options;
+  signal?.throwIfAborted();
   const range = toRange(target);
   const pipe = new Pipe<WatchNotice>(signal);
   const state = { announced: false, paused: false };
 
   const open = (from: bigint): Watch => {
+    const push = (notice: WatchNotice): void => {
+      pipe.push(notice);
+      if (pipe.backlog < backlogLimit) return;
+      state.paused = true;
+      watch.cancel();
+    };
     const watch = hub.open(
       { range, startRevision: from, prevKv, exclude },
       {
@@ -49,14 +56,9 @@ export async function* watching(
           if (!state.announced) pipe.push({ kind: 'created', revision });
           state.announced = true;
         },
-        events(revision, events) {
-          pipe.push({ kind: 'events', revision, events });
-          if (pipe.backlog < backlogLimit) return;
-          state.paused = true;
-          watch.cancel();
-        },
+        events: (revision, events) => push({ kind: 'events', revision, events }),
         progress(revision) {
-          if (progress) pipe.push({ kind: 'progress', revision });
+          if (progress) push({ kind: 'progress', revision });
         },
         ended: (error) => pipe.fail(error),
       },
@@ -64,11 +66,11 @@ export async function* watching(
     return watch;
   };
 
-  let watch = open(startRevision);
+  let watch = open(revisionOption(startRevision, 'startRevision'));
   try {
-    for await (const notices of pipe) {
-      yield* notices;
-      if (!state.paused) continue;
+    for await (const notice of pipe) {
+      yield notice;
+      if (!state.paused || pipe.backlog > 0) continue;
       state.paused = false;
       watch = open(watch.nextRevision);
     }

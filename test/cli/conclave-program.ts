@@ -10,7 +10,10 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** The built program, running. Killed with its test if it has not ended. */
+/**
+ * The built program, running, in a process group of its own. When it is disposed of, whatever is left of the group is
+ * killed: a command may outlive its `conclave`.
+ */
 export class ConclaveProgram implements AsyncDisposable {
   readonly child: ChildProcess;
   /** Settles when the program has ended and its output is complete. */
@@ -21,6 +24,7 @@ export class ConclaveProgram implements AsyncDisposable {
   constructor(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}) {
     this.child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], {
       env: { ...process.env, CONCLAVE_ENDPOINTS: undefined, ...env },
+      detached: true,
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
@@ -45,7 +49,11 @@ export class ConclaveProgram implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+    try {
+      process.kill(-this.child.pid!, 'SIGKILL');
+    } catch {
+      // Nothing is left.
+    }
     await this.ended;
   }
 }

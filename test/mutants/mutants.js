@@ -206,7 +206,7 @@ export const mutants = [
       replace: 'if (lease.ttlMs < 0)',
     },
     test: lock,
-    title: 'is renewed no more once everything is closed',
+    title: 'is renewed no more once it is closed',
   },
   {
     name: 'the error of the release masks that of the body',

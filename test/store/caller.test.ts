@@ -190,6 +190,22 @@ describe('an unreachable cluster', () => {
     expect(new Set(asked())).toEqual(new Set(['a', 'b', 'c']));
   });
 
+  it('is asked nothing once the time is up; the message tells what was wrong before', async () => {
+    runtime.chance = 0.999;
+    const times: number[] = [];
+    transport.onCall = (call) => {
+      times.push(runtime.now());
+      call.fail(neverSent());
+    };
+    const call = watched(caller.call('put', put('k', 'v'), { timeoutMs: 30 }));
+    await runtime.advance(100);
+    expect(call).toMatchObject({
+      at: 30,
+      error: { message: expect.stringContaining('ECONNREFUSED') as string },
+    });
+    expect(Math.max(...times)).toBeLessThan(30);
+  });
+
   it('is tried once with a limit of 0', async () => {
     refuseAll();
     await expect(caller.call('get', get('k'), { timeoutMs: 0 })).rejects.toBeInstanceOf(UnavailableError);
