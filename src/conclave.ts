@@ -26,6 +26,15 @@ export interface ConclaveOptions {
   readonly runtime?: Runtime;
 }
 
+/** What `Conclave.over` needs besides. */
+export interface FoundationOptions extends ConclaveOptions {
+  readonly runtime: Runtime;
+  /** An open Conclave keeps the process alive. @default false */
+  readonly keepsAlive?: boolean;
+  /** Where this is said to run. @default this host and process */
+  readonly process?: { readonly host: string; readonly pid: number };
+}
+
 /** What `Conclave` and `SessionConclave` are made of. */
 interface Parts {
   readonly connection: Connection;
@@ -64,18 +73,15 @@ export class Conclave implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** For `connect` and for simulations: over any transport. No I/O. @throws TypeError, RangeError for bad options */
-  static over(
-    transport: Transport,
-    options: ConclaveOptions & { readonly runtime: Runtime; readonly keepsAlive?: boolean },
-  ): Conclave {
+  static over(transport: Transport, options: FoundationOptions): Conclave {
     const { runtime, namespace = 'conclave', sessionTtlMs = 15_000, dialTimeoutMs = 5_000 } = options;
     checkNamespace(namespace);
     if (options.holder !== undefined && typeof options.holder !== 'string')
       throw new TypeError('holder must be a string');
-    const host = hostname();
-    const name = options.holder ?? `${host}:${process.pid}`;
+    const { host, pid } = options.process ?? { host: hostname(), pid: process.pid };
+    const name = options.holder ?? `${host}:${pid}`;
     const store = new Store(transport, { runtime, timeoutMs: dialTimeoutMs });
-    const holder = { name, host, pid: process.pid, ns: namespace };
+    const holder = { name, host, pid, ns: namespace };
     const connection = new Connection(store, { runtime, namespace, ttlMs: checkTtl(sessionTtlMs), holder });
     const keeper = options.keepsAlive ? keepProcessAlive(runtime) : undefined;
     return new Conclave({

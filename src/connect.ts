@@ -1,6 +1,6 @@
 import { sessionKey } from './base/keys.js';
 import { type Runtime, systemRuntime } from './base/runtime.js';
-import { Conclave, type ConclaveOptions } from './conclave.js';
+import { Conclave, type ConclaveOptions, type FoundationOptions } from './conclave.js';
 import type { EtcdTransportOptions } from './etcd/options.js';
 import type { Engine } from './memory/engine.js';
 import type { Transport } from './store/transport.js';
@@ -42,7 +42,7 @@ async function connectEtcd(runtime: Runtime, options: ConnectOptions): Promise<C
 }
 
 /** Checks that the store answers and lets us into the namespace: one linearizable read of a key that never exists. */
-async function opened(transport: Transport, options: Parameters<typeof Conclave.over>[1]): Promise<Conclave> {
+async function opened(transport: Transport, options: FoundationOptions): Promise<Conclave> {
   const conclave = Conclave.over(transport, options);
   try {
     await conclave.store.get(sessionKey(options.namespace ?? 'conclave', 0n), { countOnly: true });

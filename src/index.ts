@@ -3,6 +3,7 @@ export { type ConnectOptions, connect } from './connect.js';
 export {
   Conclave,
   type ConclaveOptions,
+  type FoundationOptions,
   type ListEntry,
   type ListKind,
   type ListOptions,

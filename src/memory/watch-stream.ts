@@ -1,4 +1,5 @@
 import { compareBytes } from '../base/bytes.js';
+import type { KeyRange } from '../store/operations.js';
 import type { Header } from '../store/results.js';
 import type {
   Stream,
@@ -61,7 +62,8 @@ export class WatchStream implements Stream<WatchCommand> {
     this.#outbox.close();
   }
 
-  #create(request: WatchRequest): void {
+  #create(command: WatchRequest): void {
+    const request = { ...command, range: watchedRange(command.range) };
     const { watchId } = request;
     const cancelReason = this.#reasonToRefuse(request);
     if (cancelReason !== undefined) {
@@ -128,4 +130,9 @@ export class WatchStream implements Stream<WatchCommand> {
       ...message,
     });
   }
+}
+
+/** Where a read refuses an empty key, a watch takes the smallest one. */
+function watchedRange(range: KeyRange): KeyRange {
+  return range.key.length === 0 ? { ...range, key: new Uint8Array(1) } : range;
 }

@@ -236,7 +236,10 @@ export class LineViews {
   view(linePrefix: string): LineView {
     const existing = this.#views.get(linePrefix);
     if (existing) return existing;
-    const view = new LineView(this.#store, this.#runtime, linePrefix, () => this.#views.delete(linePrefix));
+    const view = new LineView(this.#store, this.#runtime, linePrefix, () => {
+      // Two waiters that leave in one turn report idleness twice, and a newer view may stand here by then.
+      if (this.#views.get(linePrefix) === view) this.#views.delete(linePrefix);
+    });
     this.#views.set(linePrefix, view);
     return view;
   }

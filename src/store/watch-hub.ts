@@ -52,11 +52,7 @@ export class WatchHub {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const watches = [...this.#watches.values()];
-    this.#watches.clear();
-    this.#reconnect?.cancel();
-    this.#unlink();
-    for (const watch of watches) watch.end(new ClosedError('watch: the connection was closed'));
+    this.#endAll(new ClosedError('watch: the connection was closed'));
   }
 
   #attach(watch: Watch): void {
@@ -70,15 +66,27 @@ export class WatchHub {
   #drop(watch: Watch): void {
     if (!this.#watches.delete(watch.id)) return;
     this.#link?.stream.send({ kind: 'cancel', watchId: watch.id });
-    if (this.#watches.size > 0) return;
+    if (this.#watches.size === 0) this.#rest();
+  }
+
+  /** Nothing is watched: no stream, no timer. */
+  #rest(): void {
     this.#reconnect?.cancel();
     this.#reconnect = undefined;
     this.#unlink();
   }
 
+  /** First forgets them all, since a listener may open new watches, which are not meant. */
+  #endAll(error: ConclaveError): void {
+    const watches = [...this.#watches.values()];
+    this.#watches.clear();
+    this.#rest();
+    for (const watch of watches) watch.end(error);
+  }
+
   #connect(): void {
     this.#reconnect = undefined;
-    if (this.#closed || this.#watches.size === 0) return;
+    this.#unlink();
     const endpoint = this.#endpoints.pick();
     const link = new Link(endpoint, this.#runtime, () => this.#silent(link));
     this.#link = link;
@@ -104,9 +112,9 @@ export class WatchHub {
   #silent(link: Link): void {
     if (this.#link !== link) return;
     const error = new TransportError('unavailable', `watch stream silent for ${silenceMs} ms`);
-    // Calls waiting on the same dead connection end now, instead of each finding out by itself.
-    this.#transport.reset(link.endpoint);
+    // In this order: the reset ends the stream too. And it ends the calls that wait on the same dead connection.
     this.#broken(link, error);
+    this.#transport.reset(link.endpoint);
   }
 
   #broken(link: Link, error: TransportError): void {
@@ -120,16 +128,12 @@ export class WatchHub {
       error,
     }));
     const ours = toConclaveError(error, 'watch', false);
-    if (ours instanceof AuthError) {
-      for (const watch of this.#watches.values()) watch.end(ours);
-      this.#watches.clear();
-      return;
-    }
-    this.#connectLater();
+    if (ours instanceof AuthError) this.#endAll(ours);
+    else this.#connectLater();
   }
 
   #connectLater(): void {
-    if (this.#closed || this.#reconnect) return;
+    if (this.#reconnect) return;
     const ceilingMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** this.#failures);
     this.#reconnect = this.#runtime.setTimer(this.#runtime.random() * ceilingMs, () => this.#connect(), {
       background: true,
@@ -140,7 +144,8 @@ export class WatchHub {
     link.heard();
     this.#endpoints.sawTerm(message.header.raftTerm);
     if (message.watchId === -1n) {
-      for (const watch of this.#watches.values()) watch.progress(message.header.revision);
+      // A copy: a listener may open watches, which are not meant.
+      for (const watch of [...this.#watches.values()]) watch.progress(message.header.revision);
       return;
     }
     const watch = this.#watches.get(message.watchId);
@@ -161,8 +166,8 @@ export class WatchHub {
       return this.#finish(watch, new CompactedError(text, compactRevision));
     }
     // A refused creation may only mean that the stream's token has expired: once, on a new stream, it is tried again.
+    // Until then the other watches go on here, and others that are refused too need no further stream.
     if (watch.refusals++ === 0) {
-      this.#unlink();
       report('conclave:retry', () => ({ what, attempt: 1, error: new Error(cancelReason) }));
       return this.#connectLater();
     }
@@ -174,7 +179,7 @@ export class WatchHub {
   #finish(watch: Watch, error: ConclaveError): void {
     this.#watches.delete(watch.id);
     watch.end(error);
-    if (this.#watches.size === 0) this.#unlink();
+    if (this.#watches.size === 0) this.#rest();
   }
 }
 

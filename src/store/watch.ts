@@ -86,7 +86,7 @@ export class Watch {
   }
 
   progress(revision: bigint): void {
-    if (!this.#over) this.#listener.progress?.(revision);
+    if (this.#announced && !this.#over) this.#listener.progress?.(revision);
   }
 
   end(error: ConclaveError): void {

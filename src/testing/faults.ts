@@ -197,17 +197,20 @@ export abstract class Faults {
 
   /**
    * The leases of its sessions end in the store, however recently they were renewed. It is not told, but by what it
-   * watches.
+   * watches; resolves once all who watch have heard.
    *
    * @throws Error if it has no session
    */
-  expireSession(client: Party): void {
+  async expireSession(client: Party): Promise<void> {
     const { namespace, transport } = this.#disturb('expire session', client);
     const { kvs } = this.engine.execute('get', get(prefix(`${namespace}/session/`), { keysOnly: true }));
     const leases = new Set(kvs.map(({ lease }) => lease).filter((lease) => transport.leases.has(lease)));
     if (leases.size === 0) throw new Error('this client has no session: nothing would expire');
     for (const lease of leases) this.engine.expireLease(lease);
+    await this.settle();
   }
+
+  abstract settle(): Promise<void>;
 
   /**
    * A leader that has been replaced without noticing revokes leases which were renewed through the others: all that this

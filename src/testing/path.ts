@@ -4,7 +4,7 @@ import type { VirtualClock } from './virtual-clock.js';
 export type Obstacle = 'partition' | 'paused' | 'silent';
 
 interface Parcel {
-  readonly readyAt: number;
+  hasTravelled: boolean;
   readonly deliver: () => void;
 }
 
@@ -42,11 +42,15 @@ export class Path {
   /** @param extraMs travels so much longer, as does what is sent after it */
   send(deliver: () => void, extraMs = 0): void {
     if (this.#isClosed) return;
-    const now = this.#clock.now();
-    const readyAt = now + this.#delayMs() + extraMs;
-    if (readyAt <= now && this.#waiting.length === 0 && !this.isBlocked) return deliver();
-    this.#waiting.push({ readyAt, deliver });
-    if (readyAt > now) this.#clock.setTimer(readyAt - now, () => this.#flush());
+    const travelMs = this.#delayMs() + extraMs;
+    if (travelMs === 0 && this.#waiting.length === 0 && !this.isBlocked) return deliver();
+    const parcel: Parcel = { hasTravelled: travelMs === 0, deliver };
+    this.#waiting.push(parcel);
+    if (parcel.hasTravelled) return;
+    this.#clock.setTimer(travelMs, () => {
+      parcel.hasTravelled = true;
+      this.#flush();
+    });
   }
 
   block(obstacle: Obstacle): void {
@@ -67,7 +71,7 @@ export class Path {
 
   #flush(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (this.isBlocked || next.readyAt > this.#clock.now()) return; // a delivery may block the path
+      if (this.isBlocked || !next.hasTravelled) return; // a delivery may block the path
       this.#waiting.shift();
       next.deliver();
     }

@@ -112,7 +112,12 @@ export class World extends Faults implements AsyncDisposable {
       ...(clockRate !== undefined && { clockRate }),
       ...(namespace !== undefined && { namespace }),
     });
-    const client = Conclave.over(peer.transport, { holder: peer.name, ...options, runtime: peer.runtime });
+    const client = Conclave.over(peer.transport, {
+      holder: peer.name,
+      ...options,
+      runtime: peer.runtime,
+      process: { host: peer.name, pid: this.peers.length }, // the same on every machine
+    });
     this.clients.set(client, peer);
     return Promise.resolve(client);
   }
@@ -156,7 +161,7 @@ export class World extends Faults implements AsyncDisposable {
   }
 
   /** Lets everything run that can run without time passing. */
-  settle(): Promise<void> {
+  override settle(): Promise<void> {
     return this.#clock.settle();
   }
 

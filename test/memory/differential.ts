@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { put, toRange } from '../../src/store/operations.js';
 import type {
   Calls,
   KeepAliveCommand,
@@ -26,6 +27,14 @@ export interface DifferentialOptions {
   readonly operations: number;
 }
 
+/** How much was compared: a run that never saw a certain refusal or an event proves nothing about it. */
+export interface Tally {
+  answers: number;
+  watchEvents: number;
+  /** By the server's text. */
+  readonly refusals: Map<string, number>;
+}
+
 /** The two did not agree. The message says on what, and how to see it again. */
 export class Difference extends Error {
   override readonly name = 'Difference';
@@ -39,8 +48,8 @@ export class Difference extends Error {
  * sort keys, how watch events are cut into messages, and events of exactly the compacted revision.
  * @throws Difference
  */
-export async function compareTransports(options: DifferentialOptions): Promise<void> {
-  await new Differential(options).run();
+export async function compareTransports(options: DifferentialOptions): Promise<Tally> {
+  return new Differential(options).run();
 }
 
 /** A side of the comparison: what was sent to it, and what came back on its streams. */
@@ -83,6 +92,7 @@ class Side {
 
 class Differential {
   readonly #options: DifferentialOptions;
+  readonly #tally: Tally = { answers: 0, watchEvents: 0, refusals: new Map() };
   readonly #engine: Side;
   readonly #server: Side;
   readonly #random: Random;
@@ -102,10 +112,11 @@ class Differential {
     this.#operations = new RandomOperations(this.#random);
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<Tally> {
     try {
       for (this.#index = 1; this.#index <= this.#options.operations; this.#index++) await this.#step();
       await this.#settle();
+      return this.#tally;
     } finally {
       await Promise.allSettled(this.#reads);
       this.#engine.close();
@@ -169,8 +180,7 @@ class Differential {
   }
 
   async #compact(): Promise<void> {
-    // A watch that lags would lose what is compacted.
-    await this.#settle();
+    await this.#catchUp(); // the server cancels a watch that lags behind a compaction
     const { compacted, revision } = this.#operations;
     const target = this.#random.chance(0.2)
       ? this.#operations.nearRevision()
@@ -292,6 +302,29 @@ class Differential {
     this.#compareLogs(plain(command), { finished: false });
   }
 
+  /**
+   * The server serves the watches that start in the past all together, every 100 ms: once it has served one that is
+   * sure to get an event, it has served those before it, too.
+   */
+  async #catchUp(): Promise<void> {
+    const written = await this.#write('put', put('marker', ''));
+    if (!('header' in written)) throw new Error('the marker was refused');
+    const watchId = this.#nextWatchId++;
+    await this.#command(
+      {
+        kind: 'create',
+        watchId,
+        range: toRange('marker'),
+        startRevision: written.header.revision,
+        prevKv: false,
+        exclude: [],
+      },
+      watchId,
+    );
+    await this.#settle();
+    await this.#command({ kind: 'cancel', watchId }, watchId);
+  }
+
   /** Waits until the server has delivered what the engine has; then both must have delivered the same. */
   async #settle(): Promise<void> {
     await this.#finishReads();
@@ -309,6 +342,7 @@ class Differential {
       const actual = this.#server.log.lines(id);
       // The server may lag; it must not differ.
       const length = finished ? expected.length : Math.min(expected.length, actual.length);
+      if (finished) this.#tally.watchEvents += expected.filter((line) => line.startsWith('event')).length;
       this.#compare(
         this.#index,
         `${what}, watch ${id}`,
@@ -339,6 +373,8 @@ class Differential {
     expected: Calls[M]['response'] | TransportError,
     actual: Calls[M]['response'] | TransportError,
   ): void {
+    this.#tally.answers++;
+    if (expected instanceof TransportError) increment(this.#tally.refusals, expected.detail);
     const what = `${method} ${plain(request)}`;
     this.#compare(index, what, comparable(request, expected), comparable(request, actual));
   }
@@ -359,4 +395,8 @@ class Differential {
       ].join('\n'),
     );
   }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

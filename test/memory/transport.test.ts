@@ -1,35 +1,19 @@
 import { expect, it } from 'vitest';
-import { Engine } from '../../src/memory/engine.js';
+import type { Engine } from '../../src/memory/engine.js';
 import { MemoryTransport } from '../../src/memory/transport.js';
 import { compare, get, prefix, put, remove, txn } from '../../src/store/operations.js';
-import type { TransportError, WatchMessage } from '../../src/store/transport.js';
-import { ManualRuntime } from './manual-runtime.js';
+import type { WatchMessage } from '../../src/store/transport.js';
+import { Inbox, open, settled } from './support.js';
 
 const options = { signal: new AbortController().signal, requireLeader: true };
 
-function open(endpoints?: readonly string[]): { engine: Engine; transport: MemoryTransport } {
-  const engine = new Engine({ runtime: new ManualRuntime() });
+function connect(endpoints?: readonly string[]): { engine: Engine; transport: MemoryTransport } {
+  const { engine } = open();
   return { engine, transport: new MemoryTransport(engine, endpoints) };
 }
 
-/** Keeps what a stream delivers. */
-class Inbox<Message> {
-  readonly messages: Message[] = [];
-  readonly errors: TransportError[] = [];
-
-  message(message: Message): void {
-    this.messages.push(message);
-  }
-
-  ended(error: TransportError): void {
-    this.errors.push(error);
-  }
-}
-
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 it('answers a request', async () => {
-  const { transport } = open();
+  const { transport } = connect();
   const answer = await transport.unary('memory:', 'put', put('a', '1'), options);
   expect(answer).toEqual({
     kind: 'put',
@@ -38,14 +22,14 @@ it('answers a request', async () => {
 });
 
 it('shows one engine through every transport and every endpoint', async () => {
-  const { engine, transport } = open(['m1', 'm2']);
+  const { engine, transport } = connect(['m1', 'm2']);
   await transport.unary('m1', 'put', put('a', '1'), options);
   expect((await transport.unary('m2', 'get', get('a'), options)).count).toBe(1);
   expect((await new MemoryTransport(engine).unary('memory:', 'get', get('a'), options)).count).toBe(1);
 });
 
 it('delivers watch events after the call that caused them has returned', async () => {
-  const { transport } = open();
+  const { transport } = connect();
   const inbox = new Inbox<WatchMessage>();
   const watch = transport.watchStream('memory:', inbox);
   watch.send({
@@ -67,7 +51,7 @@ it('delivers watch events after the call that caused them has returned', async (
 });
 
 it('rejects with the error of the server', async () => {
-  const { transport } = open();
+  const { transport } = connect();
   await expect(
     transport.unary('memory:', 'put', put('a', '1', { lease: 7n }), options),
   ).rejects.toMatchObject({
@@ -77,7 +61,7 @@ it('rejects with the error of the server', async () => {
 });
 
 it('rejects as cancelled when the signal aborts, though the request was executed', async () => {
-  const { engine, transport } = open();
+  const { engine, transport } = connect();
   const abort = new AbortController();
   const answer = transport.unary('memory:', 'put', put('a', '1'), { ...options, signal: abort.signal });
   abort.abort();
@@ -86,7 +70,7 @@ it('rejects as cancelled when the signal aborts, though the request was executed
 });
 
 it('ends calls and streams as unavailable at a reset, and connects anew', async () => {
-  const { transport } = open();
+  const { transport } = connect();
   const inbox = new Inbox<WatchMessage>();
   transport.watchStream('memory:', inbox);
   const answer = transport.unary('memory:', 'remove', remove('a'), options);
@@ -98,7 +82,7 @@ it('ends calls and streams as unavailable at a reset, and connects anew', async 
 });
 
 it('ends everything as cancelled at close, and leaves the engine to others', async () => {
-  const { engine, transport } = open();
+  const { engine, transport } = connect();
   const inbox = new Inbox<WatchMessage>();
   transport.watchStream('memory:', inbox);
   await transport.close();
@@ -114,7 +98,7 @@ it('ends everything as cancelled at close, and leaves the engine to others', asy
 });
 
 it('has no endpoint that was not named', async () => {
-  const { transport } = open();
+  const { transport } = connect();
   await expect(transport.unary('elsewhere', 'get', get('a'), options)).rejects.toMatchObject({
     status: 'unavailable',
     neverSent: true,
@@ -122,7 +106,7 @@ it('has no endpoint that was not named', async () => {
 });
 
 it('is unavailable once the engine is closed', async () => {
-  const { engine, transport } = open();
+  const { engine, transport } = connect();
   const inbox = new Inbox<WatchMessage>();
   transport.watchStream('memory:', inbox);
   engine.close();
