@@ -47,19 +47,19 @@ export class Call {
 
   /** The end by an error, reported unless there was an end before. */
   fail(error: unknown): void {
-    if (this.finish()) this.#failed(asTransportError(error));
+    if (!this.finish()) return;
+    this.#rpc?.cancel();
+    this.#failed(asTransportError(error));
+  }
+
+  /** The end from this side, reported as an error. */
+  abort(status: TransportStatus, detail: string, cause?: unknown): void {
+    this.fail(new TransportError(status, detail, { neverSent: !this.#rpc, cause }));
   }
 
   /** The end from this side, with nothing to report. */
   cancel(): void {
     if (this.finish()) this.#rpc?.cancel();
-  }
-
-  /** The end from this side, reported as an error. */
-  abort(status: TransportStatus, detail: string, cause?: unknown): void {
-    if (!this.finish()) return;
-    this.#rpc?.cancel();
-    this.#failed(new TransportError(status, detail, { neverSent: !this.#rpc, cause }));
   }
 }
 

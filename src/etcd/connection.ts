@@ -3,7 +3,7 @@ import type { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 import { TransportError } from '../store/transport.js';
 import { Authenticator, type Token } from './authenticator.js';
 import type { Call, Calls } from './calls.js';
-import type { Client, Duplex, Metadata, Service, StreamMethod, UnaryMethod } from './grpc.js';
+import type { Client, Duplex, Metadata, Rpc, Service, StreamMethod, UnaryMethod } from './grpc.js';
 import { openPool } from './pool.js';
 import { asTransportError, toTransportError } from './rpc-error.js';
 import type { Login, Settings } from './settings.js';
@@ -32,8 +32,8 @@ export class Connection {
     this.endpoint = endpoint;
     this.#settings = settings;
     this.#calls = calls;
-    this.#pool = this.#dialling('reading the tls options', async () =>
-      openPool(endpoint, await secret('tls', settings.tls), settings.grpcOptions),
+    this.#pool = this.#dialling('reading tls', () =>
+      secret('tls', async () => openPool(endpoint, await settings.tls(), settings.grpcOptions)),
     );
     this.#pool.catch(() => {}); // every call on this connection reports it
     const { login } = settings;
@@ -63,7 +63,7 @@ export class Connection {
   ): Promise<unknown> {
     const { client, metadata } = await this.#prepare(service, headers);
     return new Promise((resolve, reject) => {
-      call.start(() =>
+      this.#start(call, () =>
         client[method](request, metadata, (error, response) => {
           if (error) reject(toTransportError(error));
           else resolve(response);
@@ -78,7 +78,7 @@ export class Connection {
     headers: Headers,
   ): Promise<Duplex> {
     const { client, metadata } = await this.#prepare(service, headers);
-    return call.start(() => client[method](metadata));
+    return this.#start(call, () => client[method](metadata));
   }
 
   /** Calls that were sent run to their end, unless they are ended too. */
@@ -94,15 +94,25 @@ export class Connection {
 
   async #prepare(service: Service, headers: Headers): Promise<{ client: Client; metadata: Metadata }> {
     const pool = await this.#pool;
-    if (this.#closed)
-      throw new TransportError('unavailable', 'the connection is closed', { neverSent: true });
-    // etcd3 resets the channels of functions that reject, so this one only hands out what it is given.
-    const connected = await pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
-    const client = connected.client as unknown as Client;
+    // etcd3 resets the channels of a function that rejects, so this one only hands out what it is given.
+    const { client, metadata } = await pool
+      .withConnection(service, (connected) => ({
+        client: connected.client as unknown as Client,
+        metadata: connected.metadata,
+      }))
+      .catch((cause: unknown) => {
+        throw closed(cause);
+      });
     this.#clients.add(client);
-    if (headers.token !== undefined) connected.metadata.set('token', headers.token);
-    if (headers.requireLeader) connected.metadata.set('hasleader', 'true');
-    return { client, metadata: connected.metadata };
+    if (headers.token !== undefined) metadata.set('token', headers.token);
+    if (headers.requireLeader) metadata.set('hasleader', 'true');
+    return { client, metadata };
+  }
+
+  /** Opens an RPC, unless the connection was closed while it was prepared: grpc-js would throw an error of its own. */
+  #start<R extends Rpc>(call: Call, open: () => R): R {
+    if (this.#closed) throw closed();
+    return call.start(open);
   }
 
   async #logIn({ username, password }: Login): Promise<Token> {
@@ -137,13 +147,17 @@ export class Connection {
   }
 }
 
-/** Calls an option that is a function. Its failure may pass, so it counts as an endpoint that is away. */
+function closed(cause?: unknown): TransportError {
+  return new TransportError('unavailable', 'the connection is closed', { neverSent: true, cause });
+}
+
+/** Reads an option that may be a function. Its failure may pass, so it counts as an endpoint that is away. */
 async function secret<T>(option: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    throw new TransportError('unavailable', `${option} could not be read: ${text}`, {
+    throw new TransportError('unavailable', `${option} cannot be had: ${text}`, {
       neverSent: true,
       cause,
     });

@@ -2,7 +2,7 @@ import { noop } from 'cockatiel';
 import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 
 import type { TlsOptions } from './options.js';
-import { toBuffer } from './settings.js';
+import { toBuffer } from './tls.js';
 
 /**
  * etcd3's pool, reduced to what can be trusted in it: certificates, channels, and the protobuf definitions. One host, so
@@ -29,6 +29,7 @@ const channelDefaults = {
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
+/** Only ever compared: see `conclave.pool`. */
 let pools = 0;
 
 /** Not open to the user: each is part of a promise of the transport. */

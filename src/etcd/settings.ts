@@ -1,8 +1,7 @@
-import { createSecureContext } from 'node:tls';
-
 import type { Runtime } from '../base/runtime.js';
 import { fromEtcd3 } from './etcd3-options.js';
 import type { EtcdTransportOptions, TlsOptions } from './options.js';
+import { checkedTls } from './tls.js';
 
 /** The options, checked, with one shape for each thing that could be given in several. */
 export interface Settings {
@@ -28,12 +27,11 @@ export function toSettings(options: EtcdTransportOptions): Settings {
   if (endpoints.length === 0) throw new TypeError('endpoints must not be empty');
   for (const endpoint of endpoints) checkEndpoint(endpoint, tls !== undefined);
   if (new Set(endpoints).size < endpoints.length) throw new TypeError('endpoints must differ');
-  if (typeof tls === 'object') checkTls(tls);
   if (!(options.dialTimeoutMs > 0)) throw new RangeError('dialTimeoutMs must be above 0');
   return {
     endpoints: [...endpoints],
     login: toLogin(username, password),
-    tls: typeof tls === 'function' ? tls : () => tls ?? {},
+    tls: toTlsReader(tls),
     grpcOptions: checkedGrpcOptions(options.etcd3?.grpcOptions ?? {}),
     runtime: options.runtime,
     dialTimeoutMs: options.dialTimeoutMs,
@@ -58,7 +56,7 @@ function merged({ endpoints, etcd3, username, password, tls }: EtcdTransportOpti
 }
 
 function checkEndpoint(endpoint: string, withTls: boolean): void {
-  const match = /^(https?):\/\/(?:\[[\da-fA-F:.]+\]|[^\s/:@?#[\]]+):(\d{1,5})$/.exec(endpoint);
+  const match = /^(https?):\/\/(?:\[[\da-fA-F:.]+\]|[^\s/:,@?#[\]]+):(\d{1,5})$/.exec(endpoint);
   const port = Number(match?.[2]);
   if (!match || port < 1 || port > 65_535)
     throw new TypeError(`endpoint must be http(s)://host:port, not ${JSON.stringify(endpoint)}`);
@@ -66,18 +64,10 @@ function checkEndpoint(endpoint: string, withTls: boolean): void {
   if (withTls && match[1] === 'http') throw new TypeError(`tls is given, but ${endpoint} is not https`);
 }
 
-function checkTls(tls: TlsOptions): void {
-  if ((tls.cert === undefined) !== (tls.key === undefined))
-    throw new TypeError('tls.cert and tls.key need each other');
-  try {
-    createSecureContext({
-      ...(tls.ca && { ca: toBuffer(tls.ca) }),
-      ...(tls.cert && { cert: toBuffer(tls.cert) }),
-      ...(tls.key && { key: toBuffer(tls.key) }),
-    });
-  } catch (cause) {
-    throw new TypeError('tls holds a certificate or key that cannot be read', { cause });
-  }
+function toTlsReader(tls: EtcdTransportOptions['tls'] = {}): Settings['tls'] {
+  if (typeof tls === 'function') return async () => checkedTls(await tls());
+  const checked = checkedTls(tls);
+  return () => checked;
 }
 
 function toLogin(
@@ -95,10 +85,4 @@ function checkedGrpcOptions(options: Settings['grpcOptions']): Settings['grpcOpt
     if (Number(options[name] ?? minKeepaliveMs) < minKeepaliveMs)
       throw new RangeError(`${name} must be ${minKeepaliveMs} or more: etcd closes busier connections`);
   return options;
-}
-
-export function toBuffer(bytes: string | Uint8Array): Buffer {
-  return typeof bytes === 'string'
-    ? Buffer.from(bytes)
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -54,10 +54,9 @@ export class EtcdStream<Command, Message> implements Stream<Command> {
     this.#call = call;
     this.#translation = translation;
     this.#listener = listener;
-    open(call).then(
-      (duplex) => this.#opened(duplex),
-      (error: unknown) => call.fail(error),
-    );
+    open(call)
+      .then((duplex) => this.#opened(duplex))
+      .catch((error: unknown) => call.fail(error));
   }
 
   send(command: Command): void {
@@ -72,13 +71,22 @@ export class EtcdStream<Command, Message> implements Stream<Command> {
 
   #opened(duplex: Duplex): void {
     const call = this.#call;
-    duplex.on('data', (message) => {
-      if (!call.over) this.#listener.message(this.#translation.decode(message));
-    });
+    duplex.on('data', (message) => this.#received(message));
     duplex.on('error', (error) => call.fail(toTransportError(error)));
     duplex.on('end', () => call.fail(new TransportError('unavailable', 'the server ended the stream')));
     this.#duplex = duplex;
-    for (const command of this.#early) this.send(command);
-    this.#early.length = 0;
+    for (const command of this.#early.splice(0)) this.send(command);
+  }
+
+  #received(raw: unknown): void {
+    if (this.#call.over) return;
+    let message: Message;
+    try {
+      message = this.#translation.decode(raw);
+    } catch (error) {
+      this.#call.fail(error); // thrown from here it would end the process
+      return;
+    }
+    this.#listener.message(message);
   }
 }

@@ -7,6 +7,7 @@ import {
   type StreamListener,
   type Transport,
   TransportError,
+  type TransportStatus,
   type UnaryOptions,
   type WatchCommand,
   type WatchMessage,
@@ -71,17 +72,21 @@ export class EtcdTransport implements Transport {
   }
 
   reset(endpoint: string): void {
-    this.#calls.abort(endpoint, 'unavailable', 'the connection was reset from this side');
-    this.#drop(this.#connections.get(endpoint));
+    this.#end(endpoint, 'unavailable', 'the connection was reset from this side');
   }
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const endpoint of this.endpoints) {
-      this.#calls.abort(endpoint, 'cancelled', 'the transport is closed');
-      this.#drop(this.#connections.get(endpoint));
-    }
+    for (const endpoint of this.endpoints) this.#end(endpoint, 'cancelled', 'the transport is closed');
     return Promise.resolve();
+  }
+
+  #end(endpoint: string, status: TransportStatus, detail: string): void {
+    const connection = this.#connections.get(endpoint);
+    // First, since who hears of the end of a stream may open the next one at once.
+    this.#connections.delete(endpoint);
+    this.#calls.abort(endpoint, status, detail);
+    connection?.close();
   }
 
   #stream<Command, Message>(

@@ -47,9 +47,8 @@ export class Cluster implements AsyncDisposable {
     this.#members = names.map((name, i) => {
       const client = clients[i]!;
       const peer = peers[i]!;
-      return new Member([
+      return new Member(join(directory, name), [
         `--name=${name}`,
-        `--data-dir=${join(directory, name)}`,
         `--listen-client-urls=${client}`,
         `--advertise-client-urls=${client}`,
         `--listen-peer-urls=${peer}`,
@@ -190,12 +189,11 @@ export class Cluster implements AsyncDisposable {
 
 function tlsFlags({ certificates, clientCertificates = false }: ClusterOptions): string[] {
   if (!certificates) return [];
-  const flags = [
-    `--cert-file=${certificates.server.certFile}`,
-    `--key-file=${certificates.server.keyFile}`,
-    `--trusted-ca-file=${certificates.authority.certFile}`,
-  ];
-  return clientCertificates ? [...flags, '--client-cert-auth'] : flags;
+  const flags = [`--cert-file=${certificates.server.certFile}`, `--key-file=${certificates.server.keyFile}`];
+  // Only then: etcd demands certificates from clients as soon as it has an authority for them.
+  return clientCertificates
+    ? [...flags, `--trusted-ca-file=${certificates.authority.certFile}`, '--client-cert-auth']
+    : flags;
 }
 
 /** The values of one field of `-w fields`, which keeps 64-bit numbers exact where JSON does not. */

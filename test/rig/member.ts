@@ -1,18 +1,22 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
+const guardScript = 'read -r line; kill -9 "$0"; rm -rf "$1"; rmdir "$(dirname "$1")"';
+
 /**
- * One `etcd` process. A small shell holds a pipe to this process and kills etcd when the pipe breaks, so no member
- * outlives a test run that crashes or is killed.
+ * One `etcd` process. A small shell holds a pipe to this process; when that breaks it kills etcd and removes its data, so
+ * nothing outlives a test run that crashes or is killed.
  */
 export class Member {
+  readonly #directory: string;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
   #log = '';
 
-  constructor(args: readonly string[]) {
-    this.#args = args;
+  constructor(directory: string, args: readonly string[]) {
+    this.#directory = directory;
+    this.#args = [`--data-dir=${directory}`, ...args];
   }
 
   /** The last output: the first thing to look at when a member does not come up. */
@@ -36,7 +40,7 @@ export class Member {
       this.#forget(etcd);
     });
     etcd.once('exit', () => this.#forget(etcd));
-    this.#guard = spawn('sh', ['-c', 'read -r line; kill -9 "$0" 2>/dev/null', String(etcd.pid)], {
+    this.#guard = spawn('sh', ['-c', guardScript, String(etcd.pid), this.#directory], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     this.#guard.unref();

@@ -2,7 +2,8 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 
 /**
  * - `pass`: forwards both ways
- * - `silent`: swallows both directions and keeps every connection open, as a network that drops packets does
+ * - `silent`: swallows both directions and keeps every connection open, as a network that drops packets does; neither
+ *   side hears that the other one hangs up. Connections that lost bytes are reset when this mode ends
  * - `refuse`: cuts what is open and refuses new connections
  * - `drop-response`: forwards requests, swallows answers, and resets the connection `resetAfterMs` after the first
  *   swallowed byte: the request is done and its caller cannot know
@@ -26,6 +27,7 @@ export class Proxy implements AsyncDisposable {
   #server: Server | undefined;
   #mode: ProxyMode = 'pass';
   #accepted = 0;
+  #swallowedBytes = 0;
 
   private constructor(target: URL, server: Server) {
     this.#target = target;
@@ -53,9 +55,15 @@ export class Proxy implements AsyncDisposable {
     return this.#accepted;
   }
 
-  /** Takes effect at once, also for connections that are open. Bytes swallowed so far stay lost. */
+  /** What was lost in `silent` and `drop-response`, both ways together: a sign that a request is under way. */
+  get swallowedBytes(): number {
+    return this.#swallowedBytes;
+  }
+
+  /** Takes effect at once, also for connections that are open. */
   async set(mode: ProxyMode): Promise<void> {
     this.#mode = mode;
+    if (mode !== 'silent') for (const pair of [...this.#pairs]) if (pair.damaged) this.#reset(pair);
     if (mode === 'refuse') {
       const server = this.#server;
       this.#server = undefined;
@@ -79,7 +87,7 @@ export class Proxy implements AsyncDisposable {
   #accept(client: Socket): void {
     this.#accepted += 1;
     const upstream = connect(Number(this.#target.port), this.#target.hostname);
-    const pair: Pair = { client, upstream, resetting: false };
+    const pair: Pair = { client, upstream, damaged: false };
     this.#pairs.add(pair);
     client.on('data', (bytes) => this.#request(pair, bytes));
     upstream.on('data', (bytes) => this.#answer(pair, bytes));
@@ -92,18 +100,21 @@ export class Proxy implements AsyncDisposable {
   }
 
   #request(pair: Pair, bytes: Buffer): void {
-    if (this.#mode !== 'silent') this.#forward(pair.upstream, bytes);
+    if (this.#mode === 'silent') this.#swallow(pair, bytes);
+    else this.#forward(pair.upstream, bytes);
   }
 
   #answer(pair: Pair, bytes: Buffer): void {
     const mode = this.#mode;
-    if (mode === 'silent') return;
-    if (typeof mode === 'object' && mode.kind === 'drop-response') {
-      if (!pair.resetting) this.#later(mode.resetAfterMs, () => this.#reset(pair));
-      pair.resetting = true;
-    } else if (!pair.resetting) {
-      this.#forward(pair.client, bytes);
-    }
+    const dropping = typeof mode === 'object' && mode.kind === 'drop-response';
+    if (dropping && !pair.damaged) this.#later(mode.resetAfterMs, () => this.#reset(pair));
+    if (dropping || mode === 'silent' || pair.damaged) this.#swallow(pair, bytes);
+    else this.#forward(pair.client, bytes);
+  }
+
+  #swallow(pair: Pair, bytes: Buffer): void {
+    pair.damaged = true;
+    this.#swallowedBytes += bytes.length;
   }
 
   #forward(to: Socket, bytes: Buffer): void {
@@ -114,9 +125,9 @@ export class Proxy implements AsyncDisposable {
     else write();
   }
 
-  /** A silent network does not pass on the end of a connection either. */
   #ended(pair: Pair): void {
-    if (this.#mode !== 'silent' || pair.client.destroyed) this.#reset(pair);
+    if (this.#mode === 'silent') pair.damaged = true;
+    else this.#reset(pair);
   }
 
   #reset(pair: Pair): void {
@@ -136,7 +147,8 @@ export class Proxy implements AsyncDisposable {
 interface Pair {
   readonly client: Socket;
   readonly upstream: Socket;
-  resetting: boolean;
+  /** Bytes, or the end, of one side never reached the other. */
+  damaged: boolean;
 }
 
 function listen(port: number): Promise<Server> {
