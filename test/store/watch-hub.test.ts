@@ -587,5 +587,5 @@ it('carries 10,000 watches, and brings them all to a new stream', async () => {
     stream().say({ watchId, created: true, events: [put('k', 2n)] });
   expect(all.every(({ log }) => log.length === 2)).toBe(true);
   for (const { watch: opened } of all) opened.cancel();
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect(performance.now() - startedAt).toBeLessThan(6_000);
 });
