@@ -112,7 +112,6 @@ export class WatchHub {
   }
 
   #silent(link: Link): void {
-    if (this.#link !== link) return;
     const error = new TransportError('unavailable', `watch stream silent for ${silenceMs} ms`);
     // In this order: the reset ends the stream too. And it ends the calls that wait on the same dead connection.
     this.#broken(link, error);
@@ -120,7 +119,6 @@ export class WatchHub {
   }
 
   #broken(link: Link, error: TransportError): void {
-    if (this.#link !== link) return;
     this.#unlink();
     this.#endpoints.failed(link.endpoint);
     this.#failures++;
@@ -146,8 +144,7 @@ export class WatchHub {
     link.heard();
     this.#endpoints.sawTerm(message.header.raftTerm);
     if (message.watchId === noWatchId && !message.created) {
-      // A copy: a listener may open watches, which are not meant.
-      for (const watch of [...this.#watches.values()]) watch.progress(message.header.revision);
+      for (const watch of this.#watches.values()) watch.progress(message.header.revision);
       return;
     }
     const watch = this.#watches.get(message.created ? link.answered(message.watchId) : message.watchId);

@@ -158,11 +158,10 @@ describe('a mutation', () => {
 });
 
 describe('an unreachable cluster', () => {
-  it.each([0, 0.5, 0.999])(
+  it.each([0.05, 0.5, 0.999])(
     'is given up at the time limit, naming all endpoints (chance %d)',
     async (chance) => {
       runtime.chance = chance;
-      if (chance === 0) runtime.chance = 0.01; // without any pause the clock would never move
       refuseAll();
       for (const [method, request] of [
         ['get', get('k')],

@@ -41,6 +41,18 @@ describe('endpoints', () => {
     expect(endpoints.pick()).toBe('a');
   });
 
+  it('forget the failures of one that has answered since', async () => {
+    const runtime = new ManualRuntime();
+    const endpoints = new Endpoints(runtime, ['a', 'b']);
+    for (let i = 0; i < 5; i++) endpoints.failed('a');
+    endpoints.succeeded('a');
+    endpoints.failed('a');
+    expect(endpoints.pick()).toBe('b');
+    await runtime.advance(500);
+    endpoints.failed('b');
+    expect(endpoints.pick()).toBe('a');
+  });
+
   it('ignore what they do not know', () => {
     const endpoints = new Endpoints(new ManualRuntime(), ['a']);
     endpoints.failed('elsewhere');

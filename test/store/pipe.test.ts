@@ -84,5 +84,5 @@ describe('a pipe', () => {
     })();
     await expect(reading).rejects.toBe('end');
     expect(count).toBe(total);
-  }, 3_000);
+  });
 });

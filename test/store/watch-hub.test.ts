@@ -187,7 +187,11 @@ describe('a watch', () => {
     stream().created('k', 10n);
     stream().say({ watchId: old.idOf('k'), events: [put('k', 12n)] });
     stream().say({ watchId: old.idOf('k'), canceled: true, compactRevision: 99n });
+    old.say({ header: header(50n) });
     expect(log).toEqual(['created 10']);
+    stream().puts('k', 13n);
+    expect(log).toEqual(['created 10', 13n]);
+    await runtime.advance(0);
     expect(asked()).toEqual(['a', 'b']);
     expect(stream().idOf('k')).not.toBe(old.idOf('k'));
   });
@@ -518,6 +522,13 @@ describe('from inside its callbacks a watch', () => {
     expect(stream().isClosed).toBe(true);
   });
 
+  it('that ended may cancel another that would be told next', () => {
+    const [one, two] = [watch('one'), watch('two')];
+    one.onEnded = () => two.watch.cancel();
+    hub.close();
+    expect([one.log, two.log]).toEqual([['ended'], []]);
+  });
+
   it('that is the last and ends may open the next on the same stream', () => {
     const seen = watch('k');
     let next: Seen | undefined;
@@ -576,5 +587,5 @@ it('carries 10,000 watches, and brings them all to a new stream', async () => {
     stream().say({ watchId, created: true, events: [put('k', 2n)] });
   expect(all.every(({ log }) => log.length === 2)).toBe(true);
   for (const { watch: opened } of all) opened.cancel();
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect(performance.now() - startedAt).toBeLessThan(6_000);
 });
