@@ -5,7 +5,7 @@ import { retry } from './retry.js';
 import type { Runtime } from '../base/runtime.js';
 import { checkTimeout } from '../base/wait.js';
 import type { Endpoints } from './endpoints.js';
-import { blamesEndpoint, outcomeOf, toConclaveError } from './outcome.js';
+import { blamesEndpoint, isSpaceExceeded, outcomeOf, toConclaveError } from './outcome.js';
 import { type Calls, type Method, type Transport, TransportError } from './transport.js';
 
 export interface CallOptions {
@@ -182,9 +182,9 @@ function maySendAgain(error: TransportError, mutates: boolean): boolean {
   return outcome === 'not-done' || (outcome === 'unknown' && !mutates);
 }
 
-/** No repetition will mend a certificate that is not trusted. */
+/** No repetition will mend a certificate that is not trusted, or make room in a store that is over its quota. */
 function isHopeless(error: TransportError): boolean {
-  return toConclaveError(error, '', false).code === 'AUTH';
+  return isSpaceExceeded(error) || toConclaveError(error, '', false).code === 'AUTH';
 }
 
 function isMutation(method: Method, request: Calls[Method]['request']): boolean {
