@@ -76,10 +76,12 @@ async function createKey(
   return kv;
 }
 
+/** What may be over the next time; a store over its quota, too, which a waiter sits out. */
+const passing = ['OUTCOME_UNKNOWN', 'NOT_FOUND', 'RESOURCE_EXHAUSTED'] as const;
+
 /** Opening is safe to try again whatever became of it: the next attempt is another lease. */
 function asUnavailable(error: unknown): unknown {
-  const isPassing = isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'NOT_FOUND');
-  return isPassing
+  return passing.some((code) => isConclaveError(error, code)) && error instanceof Error
     ? new UnavailableError(`no session could be opened: ${error.message}`, { cause: error })
     : error;
 }

@@ -182,7 +182,7 @@ function maySendAgain(error: TransportError, mutates: boolean): boolean {
   return outcome === 'not-done' || (outcome === 'unknown' && !mutates);
 }
 
-/** No repetition will mend a certificate that is not trusted, or make room in a store that is over its quota. */
+/** No repetition will mend a certificate that is not trusted, or a store that is full. */
 function isHopeless(error: TransportError): boolean {
   return isSpaceExceeded(error) || toConclaveError(error, '', false).code === 'AUTH';
 }

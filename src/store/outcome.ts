@@ -100,6 +100,10 @@ function unknownError(error: TransportError, what: string, said: string): Concla
 }
 
 function readFailure(error: TransportError, what: string, said: string): ConclaveError {
+  if (isSpaceExceeded(error))
+    return new ResourceExhaustedError(`${what}: the store is over its space quota (${said})`, {
+      cause: error,
+    });
   if (error.status === 'resource-exhausted')
     return new ResourceExhaustedError(`${what}: ${said}`, { cause: error });
   return new UnavailableError(`${what}: no answer (${said})`, { cause: error });

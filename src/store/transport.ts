@@ -112,7 +112,7 @@ export type WatchCommand =
 
 export interface WatchMessage {
   readonly header: Header;
-  /** -1n for the answer to `progress`. */
+  /** -1n for the answer to `progress`, and (seen on etcd 3.4.23) for a creation that is refused. */
   readonly watchId: bigint;
   readonly created: boolean;
   readonly canceled: boolean;

@@ -16,6 +16,8 @@ import {
 /** How often a quiet stream is asked for a sign of life, and how long it may stay silent after that. */
 const heartbeatMs = 1_000;
 const silenceMs = 2_000;
+/** Of a message that is about no watch, or about one that was never created. */
+const noWatchId = -1n;
 const reconnectMinMs = 20;
 const reconnectMaxMs = 1_000;
 
@@ -59,7 +61,7 @@ export class WatchHub {
     // A fresh id for every creation: late events of an earlier life of this watch find nobody.
     watch.id = ++this.#lastId;
     this.#watches.set(watch.id, watch);
-    if (this.#link) this.#link.stream.send(watch.createCommand());
+    if (this.#link) this.#link.create(watch);
     else if (!this.#reconnect) this.#connect();
   }
 
@@ -143,12 +145,12 @@ export class WatchHub {
   #message(link: Link, message: WatchMessage): void {
     link.heard();
     this.#endpoints.sawTerm(message.header.raftTerm);
-    if (message.watchId === -1n) {
+    if (message.watchId === noWatchId && !message.created) {
       // A copy: a listener may open watches, which are not meant.
       for (const watch of [...this.#watches.values()]) watch.progress(message.header.revision);
       return;
     }
-    const watch = this.#watches.get(message.watchId);
+    const watch = this.#watches.get(message.created ? link.answered(message.watchId) : message.watchId);
     if (!watch) return;
     if (message.canceled) return this.#canceled(link, watch, message);
     if (message.created) {
@@ -189,6 +191,8 @@ class Link {
   stream: Stream<WatchCommand> = { send: () => {}, close: () => {} };
   readonly #runtime: Runtime;
   readonly #onSilent: () => void;
+  /** Creations without an answer, in their order. */
+  readonly #unanswered = new Set<bigint>();
   #timer: Timer | undefined;
   #heardAt: number;
   #askedAt: number | undefined;
@@ -198,6 +202,19 @@ class Link {
     this.#runtime = runtime;
     this.#onSilent = onSilent;
     this.#heardAt = runtime.now();
+  }
+
+  create(watch: Watch): void {
+    this.#unanswered.add(watch.id);
+    this.stream.send(watch.createCommand());
+  }
+
+  /** Which creation this is the answer to. etcd names no id when it refuses one, but it answers in order. */
+  answered(watchId: bigint): bigint {
+    const [oldest = watchId] = this.#unanswered;
+    const id = watchId === noWatchId ? oldest : watchId;
+    this.#unanswered.delete(id);
+    return id;
   }
 
   heard(): void {
