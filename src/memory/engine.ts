@@ -36,7 +36,10 @@ const version = '3.4.23';
  * server before 3.4.34 it does not lose deletes of the compacted revision from a watch that starts there.
  */
 export class Engine {
-  /** While true: no puts, no grants, no transaction with a put in a branch; all else works, as under etcd's alarm. */
+  /**
+   * While true, as under etcd's alarm: no puts, no grants, no transaction with a put in either branch (etcd overlooks
+   * those in nested ones, and so do we). All else works.
+   */
   noSpace = false;
   /** In every header. Raise it to tell clients of a new leader. */
   raftTerm = 2n;

@@ -61,9 +61,9 @@ export class Mvcc implements View {
    */
   write(): Write {
     return new Write(this, (change) => {
-      const history = this.#keys.get(change.key) ?? new KeyHistory();
+      let history = this.#keys.get(change.key);
+      if (history === undefined) this.#keys.set(change.key, (history = new KeyHistory()));
       history.add(change);
-      this.#keys.set(change.key, history);
     });
   }
 

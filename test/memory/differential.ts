@@ -1,23 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { put, toRange } from '../../src/store/operations.js';
-import type {
-  Calls,
-  KeepAliveCommand,
-  KeepAliveMessage,
-  Method,
-  Stream,
-  Transport,
-  WatchCommand,
-} from '../../src/store/transport.js';
-import { TransportError } from '../../src/store/transport.js';
-import { comparable, plain } from './plain.js';
+import type { Calls, Method, Transport, TransportError, WatchCommand } from '../../src/store/transport.js';
+import { Comparison, type Tally } from './comparison.js';
 import { Random } from './random.js';
 import { RandomOperations, leases } from './random-operations.js';
-import { WatchLog } from './watch-log.js';
 
-/** Longer than any answer or event takes; the server's own loops take 100 ms. */
-const patienceMs = 10_000;
-const maxReadsInFlight = 64;
 const maxWatches = 12;
 
 export interface DifferentialOptions {
@@ -25,19 +11,6 @@ export interface DifferentialOptions {
   readonly server: Transport;
   readonly seed: number;
   readonly operations: number;
-}
-
-/** How much was compared: a run that never saw a certain refusal or an event proves nothing about it. */
-export interface Tally {
-  answers: number;
-  watchEvents: number;
-  /** By the server's text. */
-  readonly refusals: Map<string, number>;
-}
-
-/** The two did not agree. The message says on what, and how to see it again. */
-export class Difference extends Error {
-  override readonly name = 'Difference';
 }
 
 /**
@@ -52,75 +25,33 @@ export async function compareTransports(options: DifferentialOptions): Promise<T
   return new Differential(options).run();
 }
 
-/** A side of the comparison: what was sent to it, and what came back on its streams. */
-class Side {
-  readonly log = new WatchLog();
-  readonly keepAlives: KeepAliveMessage[] = [];
-  readonly watch: Stream<WatchCommand>;
-  readonly keepAlive: Stream<KeepAliveCommand>;
-  readonly #transport: Transport;
-
-  constructor(transport: Transport) {
-    this.#transport = transport;
-    const endpoint = transport.endpoints[0]!;
-    this.watch = transport.watchStream(endpoint, this.log);
-    this.keepAlive = transport.keepAliveStream(endpoint, {
-      message: (message) => this.keepAlives.push(message),
-      ended: (error) => this.log.ended(error),
-    });
-  }
-
-  /** The answer, or the error the server refused with. */
-  async call<M extends Method>(
-    method: M,
-    request: Calls[M]['request'],
-  ): Promise<Calls[M]['response'] | TransportError> {
-    try {
-      const options = { signal: AbortSignal.timeout(patienceMs), requireLeader: true };
-      return await this.#transport.unary(this.#transport.endpoints[0]!, method, request, options);
-    } catch (error) {
-      if (error instanceof TransportError) return error;
-      throw error;
-    }
-  }
-
-  close(): void {
-    this.watch.close();
-    this.keepAlive.close();
-  }
-}
-
 class Differential {
-  readonly #options: DifferentialOptions;
-  readonly #tally: Tally = { answers: 0, watchEvents: 0, refusals: new Map() };
-  readonly #engine: Side;
-  readonly #server: Side;
+  readonly #count: number;
+  readonly #both: Comparison;
   readonly #random: Random;
   readonly #operations: RandomOperations;
-  /** Comparisons under way: reads do not wait for each other. */
-  #reads: Promise<void>[] = [];
   #nextWatchId = 1n;
   #watches: bigint[] = [];
-  /** What is compared now, for the message of a difference. */
-  #index = 0;
 
-  constructor(options: DifferentialOptions) {
-    this.#options = options;
-    this.#engine = new Side(options.engine);
-    this.#server = new Side(options.server);
-    this.#random = new Random(options.seed);
+  constructor({ engine, server, seed, operations }: DifferentialOptions) {
+    this.#count = operations;
+    const environment = `CONCLAVE_DIFF_SEED=${seed} CONCLAVE_DIFF_OPS=${operations}`;
+    this.#both = new Comparison(
+      engine,
+      server,
+      `${environment} npx vitest run test/memory/differential.cluster.test.ts`,
+    );
+    this.#random = new Random(seed);
     this.#operations = new RandomOperations(this.#random);
   }
 
   async run(): Promise<Tally> {
     try {
-      for (this.#index = 1; this.#index <= this.#options.operations; this.#index++) await this.#step();
-      await this.#settle();
-      return this.#tally;
+      for (this.#both.index = 1; this.#both.index <= this.#count; this.#both.index++) await this.#step();
+      await this.#both.settle();
+      return this.#both.tally;
     } finally {
-      await Promise.allSettled(this.#reads);
-      this.#engine.close();
-      this.#server.close();
+      await this.#both.close();
     }
   }
 
@@ -139,7 +70,7 @@ class Differential {
         await this.#write('txn', operations.txn());
         return;
       case 'get':
-        return this.#read('get', operations.get());
+        return this.#both.read('get', operations.get());
       case 'compact':
         return this.#compact();
       case 'lease':
@@ -149,34 +80,13 @@ class Differential {
     }
   }
 
-  /** A read runs beside others; the engine answers before anything else is sent to it. */
-  async #read<M extends Method>(method: M, request: Calls[M]['request']): Promise<void> {
-    const index = this.#index;
-    const expected = await this.#engine.call(method, request);
-    const comparison = this.#server
-      .call(method, request)
-      .then((actual) => this.#compareAnswers(index, method, request, expected, actual));
-    comparison.catch(() => {}); // awaited later
-    this.#reads.push(comparison);
-    if (this.#reads.length >= maxReadsInFlight) await this.#finishReads();
-  }
-
-  async #finishReads(): Promise<void> {
-    const reads = this.#reads;
-    this.#reads = [];
-    await Promise.all(reads);
-  }
-
-  /** A write must find both stores in the same state. */
   async #write<M extends Method>(
     method: M,
     request: Calls[M]['request'],
   ): Promise<Calls[M]['response'] | TransportError> {
-    await this.#finishReads();
-    const expected = await this.#engine.call(method, request);
-    this.#compareAnswers(this.#index, method, request, expected, await this.#server.call(method, request));
-    if ('header' in expected) this.#operations.revision = expected.header.revision;
-    return expected;
+    const answer = await this.#both.write(method, request);
+    if ('header' in answer) this.#operations.revision = answer.header.revision;
+    return answer;
   }
 
   async #compact(): Promise<void> {
@@ -214,42 +124,45 @@ class Differential {
         await this.#write('leaseRevoke', { id });
         return;
       case 'timeToLive':
-        return this.#read('leaseTimeToLive', { id, keys: this.#random.chance(0.7) });
+        return this.#both.read('leaseTimeToLive', { id, keys: this.#random.chance(0.7) });
       case 'list':
-        return this.#read('leaseList', {});
+        return this.#both.read('leaseList', {});
       case 'keepAlive':
         return this.#keepAlive(id);
       case 'status':
-        return this.#read('status', {});
+        return this.#both.read('status', {});
     }
   }
 
   /** A lease with an id and a TTL of the server's choice: it goes at once, before it can expire. */
   async #grantAnonymous(): Promise<void> {
-    await this.#finishReads();
+    await this.#both.finishReads();
     const request = { id: 0n, ttlSeconds: this.#random.pick([-1, 0, 1, 2, 3, 60]) };
-    const expected = await this.#engine.call('leaseGrant', request);
-    const actual = await this.#server.call('leaseGrant', request);
+    const expected = await this.#both.engine.call('leaseGrant', request);
+    const actual = await this.#both.server.call('leaseGrant', request);
     const ids = [expected, actual].map((answer) => ('id' in answer ? answer.id : 0n));
-    this.#compareAnswers(this.#index, 'leaseGrant', request, expected, actual);
-    const revoked = await this.#engine.call('leaseRevoke', { id: ids[0]! });
-    const alsoRevoked = await this.#server.call('leaseRevoke', { id: ids[1]! });
-    this.#compareAnswers(this.#index, 'leaseRevoke', { id: 0n }, revoked, alsoRevoked);
+    this.#both.compareAnswers(this.#both.index, 'leaseGrant', request, expected, actual);
+    const revoked = await this.#both.engine.call('leaseRevoke', { id: ids[0]! });
+    const alsoRevoked = await this.#both.server.call('leaseRevoke', { id: ids[1]! });
+    this.#both.compareAnswers(this.#both.index, 'leaseRevoke', { id: 0n }, revoked, alsoRevoked);
   }
 
   async #keepAlive(lease: bigint): Promise<void> {
-    await this.#finishReads();
-    for (const side of [this.#engine, this.#server]) side.keepAlive.send({ lease });
-    await this.#until(
+    await this.#both.finishReads();
+    for (const side of this.#both.sides) side.keepAlive.send({ lease });
+    await this.#both.until(
       'keep-alive',
-      () => this.#server.keepAlives.length >= 1 && this.#engine.keepAlives.length >= 1,
+      () => this.#both.server.keepAlives.length >= 1 && this.#both.engine.keepAlives.length >= 1,
     );
-    const [expected, actual] = [this.#engine.keepAlives.splice(0), this.#server.keepAlives.splice(0)];
-    this.#compare(this.#index, `keep-alive of ${lease}`, expected, actual);
+    const [expected, actual] = [
+      this.#both.engine.keepAlives.splice(0),
+      this.#both.server.keepAlives.splice(0),
+    ];
+    this.#both.compare(this.#both.index, `keep-alive of ${lease}`, expected, actual);
   }
 
   async #watch(): Promise<void> {
-    await this.#finishReads();
+    await this.#both.finishReads();
     switch (this.#random.weighted({ create: 10, cancel: 6, again: 1, progress: 4 })) {
       case 'create':
         if (this.#watches.length >= maxWatches) return this.#cancelWatch(this.#watches[0]!);
@@ -259,7 +172,7 @@ class Differential {
       case 'again':
         return this.#createWatch(this.#random.pick([...this.#watches, this.#nextWatchId++]));
       case 'progress':
-        return this.#command({ kind: 'progress' }, -1n);
+        return this.#both.command({ kind: 'progress' }, -1n);
     }
   }
 
@@ -269,7 +182,7 @@ class Differential {
     const isNew = !this.#watches.includes(watchId);
     // The server loses deletes of that revision; later versions, and the engine, do not.
     if (isNew && startRevision === this.#operations.compacted)
-      for (const side of [this.#engine, this.#server]) side.log.ignore(watchId, startRevision);
+      for (const side of this.#both.sides) side.log.ignore(watchId, startRevision);
     const command: WatchCommand = {
       kind: 'create',
       watchId,
@@ -278,28 +191,19 @@ class Differential {
       prevKv: random.chance(0.4),
       exclude: random.pick([[], [], ['put'], ['delete'], ['put', 'delete']]),
     };
-    const known = this.#engine.log.lines(watchId).length;
-    await this.#command(command, isNew ? watchId : -1n);
-    if (isNew && this.#engine.log.lines(watchId).length > known) this.#watches.push(watchId);
+    const known = this.#both.engine.log.lines(watchId).length;
+    await this.#both.command(command, isNew ? watchId : -1n);
+    if (isNew && this.#both.engine.log.lines(watchId).length > known) this.#watches.push(watchId);
   }
 
   async #cancelWatch(watchId: bigint): Promise<void> {
     // Events on their way are lost at a cancel.
-    await this.#settle();
+    await this.#both.settle();
     const isKnown = this.#watches.includes(watchId);
     this.#watches = this.#watches.filter((id) => id !== watchId);
-    if (isKnown) return this.#command({ kind: 'cancel', watchId }, watchId);
-    for (const side of [this.#engine, this.#server]) side.watch.send({ kind: 'cancel', watchId });
-    return this.#command({ kind: 'progress' }, -1n); // comes after the answer there must not be
-  }
-
-  /** Sends a command to both sides and waits for its answer, which comes under the id given or under none. */
-  async #command(command: WatchCommand, watchId: bigint): Promise<void> {
-    const sizes = (side: Side): number => side.log.lines(watchId).length + side.log.lines(-1n).length;
-    const before = sizes(this.#server);
-    for (const side of [this.#engine, this.#server]) side.watch.send(command);
-    await this.#until(plain(command), () => sizes(this.#server) > before);
-    this.#compareLogs(plain(command), { finished: false });
+    if (isKnown) return this.#both.command({ kind: 'cancel', watchId }, watchId);
+    for (const side of this.#both.sides) side.watch.send({ kind: 'cancel', watchId });
+    return this.#both.command({ kind: 'progress' }, -1n); // comes after the answer there must not be
   }
 
   /**
@@ -310,7 +214,7 @@ class Differential {
     const written = await this.#write('put', put('marker', ''));
     if (!('header' in written)) throw new Error('the marker was refused');
     const watchId = this.#nextWatchId++;
-    await this.#command(
+    await this.#both.command(
       {
         kind: 'create',
         watchId,
@@ -321,82 +225,7 @@ class Differential {
       },
       watchId,
     );
-    await this.#settle();
-    await this.#command({ kind: 'cancel', watchId }, watchId);
+    await this.#both.settle();
+    await this.#both.command({ kind: 'cancel', watchId }, watchId);
   }
-
-  /** Waits until the server has delivered what the engine has; then both must have delivered the same. */
-  async #settle(): Promise<void> {
-    await this.#finishReads();
-    const { log: expected } = this.#engine;
-    const { log: actual } = this.#server;
-    await this.#until('watch events', () =>
-      expected.watchIds.every((id) => actual.lines(id).length >= expected.lines(id).length),
-    );
-    this.#compareLogs('watch events', { finished: true });
-  }
-
-  #compareLogs(what: string, { finished }: { finished: boolean }): void {
-    for (const id of new Set([...this.#engine.log.watchIds, ...this.#server.log.watchIds])) {
-      const expected = this.#engine.log.lines(id);
-      const actual = this.#server.log.lines(id);
-      // The server may lag; it must not differ.
-      const length = finished ? expected.length : Math.min(expected.length, actual.length);
-      if (finished) this.#tally.watchEvents += expected.filter((line) => line.startsWith('event')).length;
-      this.#compare(
-        this.#index,
-        `${what}, watch ${id}`,
-        expected.slice(0, length),
-        finished ? actual : actual.slice(0, length),
-      );
-    }
-    this.#compare(this.#index, 'order of events', this.#engine.log.problems, []);
-    this.#compare(this.#index, 'order of events', [], this.#server.log.problems);
-    if (finished) for (const side of [this.#engine, this.#server]) side.log.clear();
-  }
-
-  async #until(what: string, condition: () => boolean): Promise<void> {
-    const deadline = performance.now() + patienceMs;
-    for (let pause = 0; !condition(); pause = Math.min(pause + 1, 10)) {
-      if (performance.now() > deadline) {
-        this.#compareLogs(what, { finished: true });
-        throw this.#difference(this.#index, what, 'an answer', `none in ${patienceMs} ms`);
-      }
-      await delay(pause);
-    }
-  }
-
-  #compareAnswers<M extends Method>(
-    index: number,
-    method: M,
-    request: Calls[M]['request'],
-    expected: Calls[M]['response'] | TransportError,
-    actual: Calls[M]['response'] | TransportError,
-  ): void {
-    this.#tally.answers++;
-    if (expected instanceof TransportError) increment(this.#tally.refusals, expected.detail);
-    const what = `${method} ${plain(request)}`;
-    this.#compare(index, what, comparable(request, expected), comparable(request, actual));
-  }
-
-  #compare(index: number, what: string, expected: unknown, actual: unknown): void {
-    const [fromEngine, fromServer] = [plain(expected), plain(actual)];
-    if (fromEngine !== fromServer) throw this.#difference(index, what, fromEngine, fromServer);
-  }
-
-  #difference(index: number, what: string, fromEngine: string, fromServer: string): Difference {
-    const { seed, operations } = this.#options;
-    return new Difference(
-      [
-        `seed ${seed}, operation ${index}: ${what}`,
-        `engine: ${fromEngine}`,
-        `server: ${fromServer}`,
-        `replay: CONCLAVE_DIFF_SEED=${seed} CONCLAVE_DIFF_OPS=${operations} npx vitest run test/memory/differential.cluster.test.ts`,
-      ].join('\n'),
-    );
-  }
-}
-
-function increment(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
