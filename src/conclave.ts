@@ -98,6 +98,11 @@ export class Conclave implements AsyncDisposable {
     this.store = parts.connection.store;
   }
 
+  /** First part of every key. */
+  get namespace(): string {
+    return this.#parts.connection.namespace;
+  }
+
   /** A fair mutual-exclusion lock. No I/O. @throws TypeError, RangeError for a bad name */
   mutex(place: Place): Mutex {
     return new Mutex(this.#parts.connection, place);

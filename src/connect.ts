@@ -1,4 +1,5 @@
 import { sessionKey } from './base/keys.js';
+import { UnavailableError } from './base/errors.js';
 import { type Runtime, systemRuntime } from './base/runtime.js';
 import { Conclave, type ConclaveOptions, type FoundationOptions } from './conclave.js';
 import type { EtcdTransportOptions } from './etcd/options.js';
@@ -35,21 +36,28 @@ export async function connect(target: string | ConnectOptions): Promise<Conclave
 
 async function connectEtcd(runtime: Runtime, options: ConnectOptions): Promise<Conclave> {
   const dialTimeoutMs = options.dialTimeoutMs ?? defaultDialTimeoutMs;
+  const until = runtime.now() + dialTimeoutMs;
   // Only here: a program on the embedded engine never loads gRPC.
   const { EtcdTransport } = await import('./etcd/transport.js');
   const transport = new EtcdTransport({ ...options, runtime, dialTimeoutMs });
-  return opened(transport, { ...options, runtime, keepsAlive: true });
+  return opened(transport, { ...options, runtime, keepsAlive: true }, until - runtime.now());
 }
 
 /** Checks that the store answers and lets us into the namespace: one linearizable read of a key that never exists. */
-async function opened(transport: Transport, options: FoundationOptions): Promise<Conclave> {
+async function opened(
+  transport: Transport,
+  options: FoundationOptions,
+  timeoutMs: number,
+): Promise<Conclave> {
   const conclave = Conclave.over(transport, options);
   try {
-    await conclave.store.get(sessionKey(options.namespace ?? 'conclave', 0n), { countOnly: true });
+    const key = sessionKey(conclave.namespace, 0n);
+    await conclave.store.get(key, { countOnly: true, timeoutMs: Math.max(0, timeoutMs) });
     return conclave;
   } catch (error) {
     await conclave.close();
-    throw error;
+    if (!(error instanceof UnavailableError)) throw error;
+    throw new UnavailableError(`cannot connect: ${error.message}`, { cause: error });
   }
 }
 
@@ -87,7 +95,7 @@ async function connectMemory(target: string, runtime: Runtime, options: ConnectO
   // Counted only once nothing can fail any more but the opening itself, which closes the transport.
   shared.users++;
   if (name !== '') sharedEngines.set(name, shared);
-  return opened(closingToo(transport, endEngine), { ...options, runtime });
+  return opened(closingToo(transport, endEngine), { ...options, runtime }, defaultDialTimeoutMs);
 }
 
 /** The transport, and `also` once when it has been closed. */
