@@ -13,11 +13,7 @@ import {
   type WatchMessage,
 } from './transport.js';
 
-/**
- * How often a quiet stream is asked for a sign of life, and how long it may stay silent after that. Asked first by a
- * progress request, which etcd 3.4.25 to 3.4.30 and 3.5.8 to 3.5.12 leave unanswered while all watches of the stream are
- * fresh and idle; so then by creating a watch of nothing, which each version answers.
- */
+/** How often a quiet stream is asked for a sign of life, and how long it may stay silent after that. */
 const heartbeatMs = 1_000;
 const silenceMs = 2_000;
 /** Of a message that is about no watch, or about one that was never created. */
@@ -65,7 +61,7 @@ export class WatchHub {
     // A fresh id for every creation: late events of an earlier life of this watch find nobody.
     watch.id = ++this.#lastId;
     this.#watches.set(watch.id, watch);
-    if (this.#link) this.#link.create(watch.createCommand());
+    if (this.#link) this.#link.create(watch);
     else if (!this.#reconnect) this.#connect();
   }
 
@@ -94,10 +90,7 @@ export class WatchHub {
     this.#reconnect = undefined;
     this.#unlink();
     const endpoint = this.#endpoints.pick();
-    const link = new Link(endpoint, this.#runtime, {
-      nextId: () => ++this.#lastId,
-      onSilent: () => this.#silent(link),
-    });
+    const link = new Link(endpoint, this.#runtime, () => this.#silent(link));
     this.#link = link;
     link.stream = this.#transport.watchStream(endpoint, {
       message: (message) => {
@@ -154,8 +147,7 @@ export class WatchHub {
       for (const watch of this.#watches.values()) watch.progress(message.header.revision);
       return;
     }
-    const id = message.created ? link.answered(message) : message.watchId;
-    const watch = this.#watches.get(id);
+    const watch = this.#watches.get(message.created ? link.answered(message.watchId) : message.watchId);
     if (!watch) return;
     if (message.canceled) return this.#canceled(link, watch, message);
     if (message.created) {
@@ -195,33 +187,30 @@ class Link {
   readonly endpoint: string;
   stream: Stream<WatchCommand> = { send: () => {}, close: () => {} };
   readonly #runtime: Runtime;
-  readonly #options: LinkOptions;
+  readonly #onSilent: () => void;
   /** Creations without an answer, in their order. */
   readonly #unanswered = new Set<bigint>();
   #timer: Timer | undefined;
   #heardAt: number;
   #askedAt: number | undefined;
-  /** The watch of nothing that has been created to get an answer. */
-  #pingId: bigint | undefined;
 
-  constructor(endpoint: string, runtime: Runtime, options: LinkOptions) {
+  constructor(endpoint: string, runtime: Runtime, onSilent: () => void) {
     this.endpoint = endpoint;
     this.#runtime = runtime;
-    this.#options = options;
+    this.#onSilent = onSilent;
     this.#heardAt = runtime.now();
   }
 
-  create(command: WatchCommand & { readonly kind: 'create' }): void {
-    this.#unanswered.add(command.watchId);
-    this.stream.send(command);
+  create(watch: Watch): void {
+    this.#unanswered.add(watch.id);
+    this.stream.send(watch.createCommand());
   }
 
   /** Which creation this is the answer to. etcd names no id when it refuses one, but it answers in order. */
-  answered({ watchId, canceled }: WatchMessage): bigint {
+  answered(watchId: bigint): bigint {
     const [oldest = watchId] = this.#unanswered;
     const id = watchId === noWatchId ? oldest : watchId;
     this.#unanswered.delete(id);
-    if (id === this.#pingId && !canceled) this.stream.send({ kind: 'cancel', watchId: id });
     return id;
   }
 
@@ -237,8 +226,11 @@ class Link {
       () => {
         // If this process stood still, the answer may lie unread in the socket: ask again before judging.
         const stoodStill = this.#runtime.now() - dueAt > heartbeatMs / 2;
-        if (this.#beat(stoodStill)) this.startHeartbeat();
-        else this.#options.onSilent();
+        if (!stoodStill && this.#askedAt !== undefined && this.#runtime.now() - this.#askedAt >= silenceMs) {
+          return this.#onSilent();
+        }
+        this.#ask(stoodStill);
+        this.startHeartbeat();
       },
       { background: true },
     );
@@ -249,39 +241,11 @@ class Link {
     this.stream.close();
   }
 
-  /** @returns false if the stream has been silent for too long */
-  #beat(stoodStill: boolean): boolean {
+  #ask(again: boolean): void {
     const now = this.#runtime.now();
-    if (this.#askedAt === undefined || stoodStill) {
-      if (now - this.#heardAt >= heartbeatMs) this.#ask(now);
-    } else if (now - this.#askedAt >= silenceMs) {
-      return false;
-    } else {
-      this.#ping();
-    }
-    return true;
-  }
-
-  #ask(now: number): void {
+    if (this.#askedAt !== undefined && !again) return;
+    if (now - this.#heardAt < heartbeatMs) return;
     this.#askedAt = now;
     this.stream.send({ kind: 'progress' });
   }
-
-  #ping(): void {
-    this.#pingId = this.#options.nextId();
-    const range = { key: new Uint8Array([0]) };
-    this.create({
-      kind: 'create',
-      watchId: this.#pingId,
-      range,
-      startRevision: 0n,
-      prevKv: false,
-      exclude: [],
-    });
-  }
-}
-
-interface LinkOptions {
-  readonly nextId: () => bigint;
-  readonly onSilent: () => void;
 }

@@ -57,7 +57,7 @@ export class Watch {
   }
 
   /** For the hub. */
-  createCommand(): WatchCommand & { readonly kind: 'create' } {
+  createCommand(): WatchCommand {
     this.#fragments = [];
     return { kind: 'create', watchId: this.id, ...this.request, startRevision: this.#next };
   }

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { get, put, toRange } from '../../src/store/operations.js';
 import { Cluster } from '../rig/cluster.js';
 import { Client, watchOf } from './fixture.js';
+import { patience } from '../rig/patience.js';
 
 const tokenTtlMs = 1_000;
 let cluster: Cluster;
@@ -73,7 +74,10 @@ describe('a login', () => {
     await tokensExpire();
     const { stream, messages, ends } = client.watch();
     stream.send(watchOf(1n, toRange('k'), { startRevision: 1n }));
-    await vi.waitFor(() => expect(messages.flatMap(({ events }) => events).length).toBeGreaterThan(0));
+    await vi.waitFor(
+      () => expect(messages.flatMap(({ events }) => events).length).toBeGreaterThan(0),
+      patience,
+    );
     expect([ends, client.logins]).toEqual([[], 2]);
   }, 10_000);
 
@@ -86,7 +90,7 @@ describe('a login', () => {
     };
     expect(await client.failure('put', put('k', ''))).toMatchObject(refusal);
     const { ends } = client.keepAlive();
-    await vi.waitFor(() => expect(ends).toMatchObject([refusal]));
+    await vi.waitFor(() => expect(ends).toMatchObject([refusal]), patience);
   });
 
   it('can be configured before authentication is enabled', async () => {
@@ -134,7 +138,7 @@ describe('without the right to do it', () => {
     const { stream, messages } = client.watch();
     stream.send(watchOf(1n, toRange('forbidden')));
     stream.send(watchOf(2n, toRange('allowed')));
-    await vi.waitFor(() => expect(messages).toHaveLength(2));
+    await vi.waitFor(() => expect(messages).toHaveLength(2), patience);
     expect(messages).toMatchObject([
       {
         watchId: -1n,
@@ -169,7 +173,10 @@ describe('a password that is not given', () => {
   it('does not keep a stream past the dial timeout', async () => {
     await using client = new Client(endpoint, { username: 'root', password: never, dialTimeoutMs: 50 });
     const { ends } = client.watch();
-    await vi.waitFor(() => expect(ends).toMatchObject([{ status: 'unavailable', neverSent: true }]));
+    await vi.waitFor(
+      () => expect(ends).toMatchObject([{ status: 'unavailable', neverSent: true }]),
+      patience,
+    );
     expect(ends[0]!.detail).toContain('authentication took longer than 50 ms');
   });
 

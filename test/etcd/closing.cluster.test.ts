@@ -5,6 +5,7 @@ import { ChildScripts } from '../rig/child.js';
 import { Cluster } from '../rig/cluster.js';
 import { Proxy } from '../rig/proxy.js';
 import { Client, watchOf } from './fixture.js';
+import { patience } from '../rig/patience.js';
 
 let cluster: Cluster;
 let scripts: ChildScripts;
@@ -24,7 +25,7 @@ describe('a reset', () => {
     await using client = new Client(proxy.endpoint);
     const { stream, messages, ends } = client.watch();
     stream.send(watchOf(1n, toRange('k')));
-    await vi.waitFor(() => expect(messages).toHaveLength(1));
+    await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
     await proxy.set('silent');
     const failure = client.failure('put', put('k', ''));
 
@@ -49,7 +50,7 @@ describe('a reset', () => {
     });
     const { stream: other } = client.keepAlive();
     client.transport.reset(client.endpoint);
-    await vi.waitFor(() => expect(next?.messages).toHaveLength(1));
+    await vi.waitFor(() => expect(next?.messages).toHaveLength(1), patience);
     expect(next?.ends).toEqual([]);
     other.close();
   });
@@ -77,7 +78,7 @@ describe('a transport', () => {
       client.call('put', put('other', '')),
       client.call('leaseList', {}),
       client.call('status', {}),
-      vi.waitFor(() => expect(messages).toHaveLength(1)),
+      vi.waitFor(() => expect(messages).toHaveLength(1), patience),
     ]);
     expect(proxy.accepted).toBe(1);
   });
@@ -87,7 +88,7 @@ describe('a transport', () => {
     const client = new Client(proxy.endpoint);
     const watch = client.watch();
     watch.stream.send(watchOf(1n, toRange('k')));
-    await vi.waitFor(() => expect(watch.messages).toHaveLength(1));
+    await vi.waitFor(() => expect(watch.messages).toHaveLength(1), patience);
     const failure = client.failure('put', put('k', ''));
 
     await client.transport.close();
@@ -97,8 +98,11 @@ describe('a transport', () => {
     expect(watch.ends).toMatchObject([{ status: 'cancelled' }]);
     expect(await client.failure('get', get('k'))).toMatchObject({ status: 'cancelled', neverSent: true });
     const late = client.keepAlive();
-    await vi.waitFor(() => expect(late.ends).toMatchObject([{ status: 'cancelled', neverSent: true }]));
-    await vi.waitFor(() => expect(proxy.connections).toBe(0));
+    await vi.waitFor(
+      () => expect(late.ends).toMatchObject([{ status: 'cancelled', neverSent: true }]),
+      patience,
+    );
+    await vi.waitFor(() => expect(proxy.connections).toBe(0), patience);
   });
 });
 
@@ -154,7 +158,7 @@ describe('a process ends by itself after it closed its transport', () => {
       await transport.unary(endpoint, 'put', ready, { signal: new AbortController().signal });
       while (!(await Promise.race([quietly(call()), stuck()])));`;
     const running = scripts.run(script(frozen.endpoints[0]!, body), 10_000);
-    await vi.waitFor(async () => expect((await client.call('get', get('ready'))).count).toBe(1), 5_000);
+    await vi.waitFor(async () => expect((await client.call('get', get('ready'))).count).toBe(1), patience);
     frozen.stop(0);
     expectPrompt(await running);
   }, 20_000);

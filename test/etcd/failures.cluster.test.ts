@@ -4,6 +4,7 @@ import { get, put, toRange } from '../../src/store/operations.js';
 import { Cluster } from '../rig/cluster.js';
 import { Proxy } from '../rig/proxy.js';
 import { Client, errorOf, watchOf } from './fixture.js';
+import { patience } from '../rig/patience.js';
 
 let cluster: Cluster;
 
@@ -39,7 +40,7 @@ describe('a call was surely never sent', () => {
     await proxy.set('silent');
     await using client = new Client(proxy.endpoint);
     const failure = client.failure('put', put('k', ''));
-    await vi.waitFor(() => expect(proxy.connections).toBe(1));
+    await vi.waitFor(() => expect(proxy.connections).toBe(1), patience);
     proxy.cut();
     expect(await failure).toMatchObject({ status: 'unavailable', neverSent: true });
   });
@@ -98,7 +99,7 @@ describe('a call may have been executed', () => {
     await proxy.set('silent');
     const abort = new AbortController();
     const failure = client.failure('put', put('k', ''), abort.signal);
-    await vi.waitFor(() => expect(proxy.swallowedBytes).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(proxy.swallowedBytes).toBeGreaterThan(0), patience);
     abort.abort(new Error('enough'));
     expect(await failure).toMatchObject({ status: 'cancelled', neverSent: false });
   });
@@ -141,7 +142,7 @@ describe('a member that knows no leader', () => {
     await using client = new Client(minority.endpoints[0]!);
     const { stream, messages, ends } = client.watch();
     stream.send(watchOf(1n, toRange('k')));
-    await vi.waitFor(() => expect(messages).toHaveLength(1));
+    await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
 
     await Promise.all([minority.kill(1), minority.kill(2)]);
 

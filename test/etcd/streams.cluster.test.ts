@@ -6,6 +6,7 @@ import type { WatchMessage } from '../../src/store/transport.js';
 import { Cluster } from '../rig/cluster.js';
 import { Proxy } from '../rig/proxy.js';
 import { Client, watchOf } from './fixture.js';
+import { patience } from '../rig/patience.js';
 
 let cluster: Cluster;
 let client: Client;
@@ -21,7 +22,7 @@ afterAll(async () => {
 });
 
 const created = (messages: readonly WatchMessage[], watchId: bigint): Promise<void> =>
-  vi.waitFor(() => expect(messages.some((m) => m.created && m.watchId === watchId)).toBe(true));
+  vi.waitFor(() => expect(messages.some((m) => m.created && m.watchId === watchId)).toBe(true), patience);
 
 const eventsOf = (messages: readonly WatchMessage[], watchId: bigint): string[] =>
   messages
@@ -40,7 +41,10 @@ describe('a watch stream', () => {
     await client.call('put', put('w/b', '2'));
     await client.call('remove', remove('w/a'));
 
-    await vi.waitFor(() => expect(eventsOf(messages, 9n)).toEqual(['put w/a=1', 'put w/b=2', 'delete w/a=']));
+    await vi.waitFor(
+      () => expect(eventsOf(messages, 9n)).toEqual(['put w/a=1', 'put w/b=2', 'delete w/a=']),
+      patience,
+    );
     expect(eventsOf(messages, 7n)).toEqual(['put w/a=1', 'delete w/a=']);
     stream.close();
   });
@@ -51,7 +55,7 @@ describe('a watch stream', () => {
     await client.call('remove', remove('p'));
     const { stream, messages } = client.watch();
     stream.send(watchOf(1n, toRange('p'), { startRevision: header.revision, prevKv: true }));
-    await vi.waitFor(() => expect(eventsOf(messages, 1n)).toHaveLength(3));
+    await vi.waitFor(() => expect(eventsOf(messages, 1n)).toHaveLength(3), patience);
     const previous = messages
       .flatMap(({ events }) => events)
       .map(({ prevKv }) => prevKv && toText(prevKv.value));
@@ -67,7 +71,7 @@ describe('a watch stream', () => {
     await created(messages, 3n);
     await client.call('put', put('f', '1'));
     await client.call('remove', remove('f'));
-    await vi.waitFor(() => expect(eventsOf(messages, 3n)).toHaveLength(2));
+    await vi.waitFor(() => expect(eventsOf(messages, 3n)).toHaveLength(2), patience);
     expect(eventsOf(messages, 1n)).toEqual(['delete f=']);
     expect(eventsOf(messages, 2n)).toEqual(['put f=1']);
     stream.close();
@@ -79,7 +83,7 @@ describe('a watch stream', () => {
     await created(messages, 1n);
     const { header } = await client.call('put', put('elsewhere', ''));
     stream.send({ kind: 'progress' });
-    await vi.waitFor(() => expect(messages.at(-1)).toMatchObject({ watchId: -1n, events: [] }));
+    await vi.waitFor(() => expect(messages.at(-1)).toMatchObject({ watchId: -1n, events: [] }), patience);
     expect(messages.at(-1)!.header.revision).toBeGreaterThanOrEqual(header.revision);
     stream.close();
   });
@@ -92,7 +96,7 @@ describe('a watch stream', () => {
     stream.send(watchOf(1n, toRange('c')));
     stream.send({ kind: 'cancel', watchId: 1n });
     stream.send(watchOf(2n, toRange('c'), { startRevision: 1n }));
-    await vi.waitFor(() => expect(messages.filter(({ canceled }) => canceled)).toHaveLength(2));
+    await vi.waitFor(() => expect(messages.filter(({ canceled }) => canceled)).toHaveLength(2), patience);
     expect(messages.find((m) => m.canceled && m.watchId === 1n)).toMatchObject({ compactRevision: 0n });
     expect(messages.find((m) => m.canceled && m.watchId === 2n)).toMatchObject({
       compactRevision: header.revision,
@@ -107,7 +111,7 @@ describe('a watch stream', () => {
     const value = new Uint8Array(1_200_000);
     for (const key of ['big/1', 'big/2', 'big/3']) await client.call('put', put(key, value));
     await client.call('remove', remove(prefix('big/')));
-    await vi.waitFor(() => expect(eventsOf(messages, 1n)).toHaveLength(6));
+    await vi.waitFor(() => expect(eventsOf(messages, 1n)).toHaveLength(6), patience);
     const deletes = messages.filter(({ events }) => events.some(({ type }) => type === 'delete'));
     expect(deletes.length).toBeGreaterThan(1);
     expect(deletes.map(({ fragment }) => fragment)).toEqual([
@@ -122,7 +126,7 @@ describe('a watch stream', () => {
     for (let i = 1; i <= 10_000; i++) stream.send(watchOf(BigInt(i), toRange(`many/${i}`)));
     await vi.waitFor(() => expect(messages.length).toBe(10_000), { timeout: 15_000 });
     await client.call('txn', txn({ then: [1, 5_000, 10_000].map((i) => put(`many/${i}`, '')) }));
-    await vi.waitFor(() => expect(messages.length).toBe(10_003));
+    await vi.waitFor(() => expect(messages.length).toBe(10_003), patience);
     expect(
       messages
         .slice(-3)
@@ -160,7 +164,7 @@ describe('the end of a stream', () => {
     await client.call('put', put('silent', ''));
     const { stream: later, messages: seen } = client.watch();
     later.send(watchOf(1n, toRange('silent'), { startRevision: 1n }));
-    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0)); // time in which the first could have heard
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0), patience); // time in which the first could have heard
     expect([messages.length, ends]).toEqual([before, []]);
     later.close();
   });
@@ -183,7 +187,7 @@ describe('the end of a stream', () => {
 
     proxy.cut();
 
-    await vi.waitFor(() => expect([watch.ends.length, keepAlive.ends.length]).toEqual([1, 1]));
+    await vi.waitFor(() => expect([watch.ends.length, keepAlive.ends.length]).toEqual([1, 1]), patience);
     watch.stream.send(watchOf(2n, { key: toBytes('k') }));
     keepAlive.stream.send({ lease: 1n });
     await proxied.call('put', put('k', '')); // on a new connection
@@ -197,7 +201,10 @@ describe('the end of a stream', () => {
     await using proxied = new Client(proxy.endpoint);
     const { ends } = proxied.watch();
     expect(ends).toEqual([]); // never before the stream was returned
-    await vi.waitFor(() => expect(ends).toMatchObject([{ status: 'unavailable', neverSent: true }]));
+    await vi.waitFor(
+      () => expect(ends).toMatchObject([{ status: 'unavailable', neverSent: true }]),
+      patience,
+    );
   });
 
   it('is reported for an endpoint the transport does not have', async () => {
@@ -206,6 +213,9 @@ describe('the end of a stream', () => {
       message: () => {},
       ended: (error) => ends.push(error),
     });
-    await vi.waitFor(() => expect(ends).toMatchObject([{ status: 'invalid-argument', neverSent: true }]));
+    await vi.waitFor(
+      () => expect(ends).toMatchObject([{ status: 'invalid-argument', neverSent: true }]),
+      patience,
+    );
   });
 });

@@ -9,6 +9,7 @@ import type { StoreEvent } from '../../src/store/results.js';
 import { Client, type News } from '../rig/client.js';
 import { Cluster } from '../rig/cluster.js';
 import { figure, guardMs } from './fixture.js';
+import { patience } from '../rig/patience.js';
 
 const namespace = 'chaos';
 const counter = 'counter'; // outside of the namespace, which must be empty in the end
@@ -74,7 +75,10 @@ it('the same checks find what happens without the fence', { timeout: 2 * guardMs
     await observer.store.remove(counter);
     await crowd.fill(2);
     await crowd.stopAtWrite(crowd.working[0]!);
-    await vi.waitFor(() => expect(crowd.working[0]!.news.at(-1)).not.toMatchObject({ event: 'trying' }));
+    await vi.waitFor(
+      () => expect(crowd.working[0]!.news.at(-1)).not.toMatchObject({ event: 'trying' }),
+      patience,
+    );
     await crowd.finish();
     const { acked, grants } = crowd.tally();
     expect(overlaps(await history(), [...grants, ...acked])).not.toEqual([]);

@@ -7,6 +7,7 @@ import type { Mutex } from '../../src/lock/mutex.js';
 import type { Method } from '../../src/store/transport.js';
 import { RecordingTransport } from '../rig/recording-transport.js';
 import type { Backend } from '../store/contract.js';
+import { patience } from '../rig/patience.js';
 
 interface Counted {
   readonly conclave: Conclave;
@@ -124,10 +125,12 @@ export function roundTrips(start: () => Promise<Backend>): void {
     const next = one.conclave.mutex(name).acquire();
     await untilLine(other.conclave.mutex(name), 2);
     // The watch is open once its creation is answered; a release before that would be seen by a read.
-    await vi.waitFor(() =>
-      expect(one.transport.watchesCreated).toBe(
-        one.transport.watchCommands.filter((kind) => kind === 'create').length,
-      ),
+    await vi.waitFor(
+      () =>
+        expect(one.transport.watchesCreated).toBe(
+          one.transport.watchCommands.filter((kind) => kind === 'create').length,
+        ),
+      patience,
     );
     await hold.release();
     const granted = await next;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { Cluster } from './cluster.js';
 import { Proxy } from './proxy.js';
+import { patience } from './patience.js';
 
 describe('a cluster of three', () => {
   let cluster: Cluster;
@@ -51,18 +52,18 @@ describe('a proxy', () => {
     await using proxy = await Proxy.start(cluster.endpoints[0]!);
     const { socket, received } = await open(proxy.endpoint);
     socket.write(request);
-    await vi.waitFor(() => expect(received()).toContain('etcdserver'));
+    await vi.waitFor(() => expect(received()).toContain('etcdserver'), patience);
     const before = received();
 
     await proxy.set('silent');
     socket.write(request);
-    await vi.waitFor(() => expect(proxy.swallowedBytes).toBe(request.length));
+    await vi.waitFor(() => expect(proxy.swallowedBytes).toBe(request.length), patience);
     await proxy.set({ kind: 'delay', delayMs: 20 });
 
-    await vi.waitFor(() => expect(socket.destroyed).toBe(true));
+    await vi.waitFor(() => expect(socket.destroyed).toBe(true), patience);
     expect(received()).toBe(before);
     const late = await open(proxy.endpoint);
     late.socket.write(request);
-    await vi.waitFor(() => expect(late.received()).toContain('etcdserver'));
+    await vi.waitFor(() => expect(late.received()).toContain('etcdserver'), patience);
   }, 20_000);
 });

@@ -5,6 +5,7 @@ import { connect } from '../../src/connect.js';
 import { figure, guardMs, recorded } from '../lock/fixture.js';
 import { Cluster } from '../rig/cluster.js';
 import { Proxy } from '../rig/proxy.js';
+import { patience } from '../rig/patience.js';
 
 let cluster: Cluster;
 
@@ -44,7 +45,7 @@ describe('another member takes over', () => {
       const { conclave, transport } = client;
       await using hold = await conclave.mutex(randomUUID()).acquire();
       const session = hold.key.split('/').at(-1)?.split('-')[0];
-      await vi.waitFor(() => expect(transport.watchEndpoint).toBeDefined());
+      await vi.waitFor(() => expect(transport.watchEndpoint).toBeDefined(), patience);
       const carrier = cluster.endpoints.indexOf(transport.watchEndpoint!);
       await lead(carrier);
       if (fault === 'dead') await cluster.kill(carrier);
@@ -159,7 +160,7 @@ describe('a watch of the store', () => {
       })();
 
       for (const fault of ['killed', 'frozen', 'killed', 'frozen'] as const) {
-        await vi.waitFor(() => expect(reader.transport.watchEndpoint).toBeDefined());
+        await vi.waitFor(() => expect(reader.transport.watchEndpoint).toBeDefined(), patience);
         const endpoint = reader.transport.watchEndpoint!;
         const carrier = cluster.endpoints.indexOf(endpoint);
         const faultAt = performance.now();

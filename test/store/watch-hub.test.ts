@@ -379,31 +379,6 @@ describe('the heartbeat', () => {
     expect(heartbeats()).toBe(asks);
   });
 
-  it('asks by a creation where progress is not answered, and forgets that watch again', async () => {
-    const { log } = watch('k');
-    stream().created('k', 10n);
-    for (let i = 0; i < 10; i++) {
-      await runtime.advance(2_000); // asked after the first second, asked otherwise after the second one
-      const ping = stream().commands.at(-1);
-      expect(ping).toMatchObject({ kind: 'create', startRevision: 0n });
-      const watchId = ping?.kind === 'create' ? ping.watchId : 0n;
-      stream().say({ header: header(10n), watchId, created: true });
-      expect(stream().commands.at(-1)).toEqual({ kind: 'cancel', watchId });
-    }
-    expect([asked(), transport.resets, log]).toEqual([['a'], [], ['created 10']]);
-  });
-
-  it('takes a refused creation for a sign of life, too', async () => {
-    const { log } = watch('k');
-    stream().created('k', 10n);
-    for (let i = 0; i < 3; i++) {
-      await runtime.advance(2_000);
-      const refusal = { created: true, canceled: true, cancelReason: 'etcdserver: permission denied' };
-      stream().say({ header: header(10n), watchId: -1n, ...refusal });
-    }
-    expect([asked(), transport.resets, log]).toEqual([['a'], [], ['created 10']]);
-  });
-
   it('of a process that stood still asks again before it judges', async () => {
     watch('k');
     stream().created('k', 10n);

@@ -1,0 +1,2 @@
+/** For `vi.waitFor` on real servers: its own limit of one second is too short for a busy machine. */
+export const patience: { timeout: number; interval: number } = { timeout: 15_000, interval: 25 };
