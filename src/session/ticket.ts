@@ -100,33 +100,7 @@ export class Ticket {
    * @returns false if the ticket was gone before
    */
   async remove(): Promise<boolean> {
-    const { session } = this;
-    let isRepeated = false;
-    try {
-      const { succeeded } = await retry(
-        session.options.runtime,
-        () =>
-          session.store.txn(
-            { if: [this.guard()], then: [remove(this.key)] },
-            { timeoutMs: session.requestTimeoutMs, signal: session.signal },
-          ),
-        {
-          signal: session.signal,
-          maxDelayMs: 500,
-          again: (error) => {
-            // An earlier copy may have done it: then finding nothing means done.
-            if (isConclaveError(error, 'OUTCOME_UNKNOWN')) isRepeated = true;
-            else if (!isConclaveError(error, 'UNAVAILABLE')) return false;
-            return session.isAlive();
-          },
-        },
-      );
-      return succeeded || isRepeated;
-    } catch (error) {
-      // The lease takes it away; nothing is known to have been lost before.
-      if (!session.isAlive() || isConclaveError(error, 'CLOSED')) return true;
-      throw error;
-    }
+    return (await this.#giveUp()).hadIt;
   }
 
   /**
@@ -138,37 +112,53 @@ export class Ticket {
 
   /**
    * Leaves and takes a new ticket at the end of the line, in one transaction. Consumes its own create revision, so a late
-   * copy does nothing.
-   *
-   * @returns undefined if the ticket was gone before: what it held had been lost
+   * copy does nothing. While the store is over its quota it only leaves.
    */
-  async requeue(): Promise<Ticket | undefined> {
-    const { line, session } = this;
-    const key = line.prefix + session.nextTicketName();
-    const attempt = async (): Promise<Ticket | undefined> => {
-      const answer = await session.store.txn(
-        {
-          if: [this.guard()],
-          then: [
-            remove(this.key),
-            put(key, line.ticketValue(session), { lease: session.leaseId }),
-            get(prefix(line.prefix)),
-          ],
-          else: [get(prefix(line.prefix))],
+  async requeue(): Promise<GivenUp> {
+    return this.#giveUp(this.line.prefix + this.session.nextTicketName());
+  }
+
+  async #giveUp(nextKey?: string): Promise<GivenUp> {
+    const { session } = this;
+    const attempts = { isRepeated: false, isFull: false };
+    try {
+      return await retry(session.options.runtime, () => this.#exchange(nextKey, attempts), {
+        signal: session.signal,
+        maxDelayMs: 500,
+        again: (error) => {
+          // An earlier copy may have done it: then finding nothing means done.
+          if (isConclaveError(error, 'OUTCOME_UNKNOWN')) attempts.isRepeated = true;
+          else if (!isConclaveError(error, 'UNAVAILABLE')) return false;
+          if (isSpaceExceeded(error)) attempts.isFull = true;
+          return session.isAlive();
         },
-        { timeoutMs: session.requestTimeoutMs, signal: session.signal },
-      );
-      const { kvs } = answer.succeeded ? answer.responses[2] : answer.responses[0];
-      return ticketIn(line, session, key, { revision: answer.header.revision, tickets: kvs });
-    };
-    return retry(session.options.runtime, attempt, {
-      signal: session.signal,
-      maxDelayMs: 500,
-      again: (error) =>
-        session.isAlive() &&
-        !isSpaceExceeded(error) &&
-        (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
-    });
+      });
+    } catch (error) {
+      // The lease takes it away; nothing is known to have been lost before.
+      if (!session.isAlive() || isConclaveError(error, 'CLOSED')) return { hadIt: true, next: undefined };
+      throw error;
+    }
+  }
+
+  async #exchange(
+    nextKey: string | undefined,
+    { isRepeated, isFull }: { readonly isRepeated: boolean; readonly isFull: boolean },
+  ): Promise<GivenUp> {
+    const { line, session } = this;
+    const enter =
+      nextKey === undefined || isFull
+        ? []
+        : [put(nextKey, line.ticketValue(session), { lease: session.leaseId })];
+    // Looked for even if this copy puts no next ticket: an earlier one may have.
+    const look = nextKey === undefined ? [] : [get(prefix(line.prefix))];
+    const answer = await session.store.txn(
+      { if: [this.guard()], then: [remove(this.key), ...enter, ...look], else: look },
+      { timeoutMs: session.requestTimeoutMs, signal: session.signal },
+    );
+    const seen = answer.responses.at(-1);
+    const state = { revision: answer.header.revision, tickets: seen?.kind === 'get' ? seen.kvs : [] };
+    const next = nextKey === undefined ? undefined : ticketIn(line, session, nextKey, state);
+    return { hadIt: answer.succeeded || isRepeated || next !== undefined, next };
   }
 
   /** True in the store for exactly as long as this ticket stands. */
@@ -193,6 +183,14 @@ export class Ticket {
     this.session.assertAlive();
     throw new ConflictError(`ticket ${this.key} was removed from the line by somebody else`);
   }
+}
+
+/** How a ticket was given up. */
+export interface GivenUp {
+  /** False if it was gone before: what it held had been lost. */
+  readonly hadIt: boolean;
+  /** The new ticket, if one was taken. */
+  readonly next: Ticket | undefined;
 }
 
 type Verdict = 'blocked' | 'admitted' | 'gone';
@@ -254,14 +252,27 @@ async function settle(
   const looking = session.epoch.fenceThenLook(get(prefix(line.prefix)));
   if (isSpaceExceeded(error)) {
     // The proof needs a put and waits until there is space; meanwhile the ticket, if there is one, must block nobody.
-    void looking.then(() => session.store.remove(key)).catch(() => {});
-    await session.store.remove(key, { signal: session.signal }).catch(() => {});
+    session.chore(looking.then(() => removeKey(session, key)).catch(() => {}));
+    await removeKey(session, key).catch(() => {});
     throw new ResourceExhaustedError('the store is over its space quota: no ticket can be taken', {
       cause: error,
     });
   }
   const { revision, result } = await looking;
   return ticketIn(line, session, key, { revision, tickets: result.kvs });
+}
+
+/** Nobody else uses the key, so this needs no guard; until it is answered or the session is over. */
+async function removeKey(session: Session, key: string): Promise<void> {
+  const timeoutMs = session.requestTimeoutMs;
+  await retry(
+    session.options.runtime,
+    () => session.store.remove(key, { timeoutMs, signal: session.signal }),
+    {
+      signal: session.signal,
+      again: (error) => isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE'),
+    },
+  );
 }
 
 function ticketIn(

@@ -261,6 +261,40 @@ describe('a release', () => {
     expect(following.fencingToken).toBeGreaterThan(hold.fencingToken);
   });
 
+  it('whose exchange was applied while the store became full leaves no ticket that nobody owns', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const hold = await client.mutex('m').acquire();
+    const next = client.mutex('m').acquire();
+    await world.settle();
+    world.dropReply(client, { method: 'txn', nth: 1 });
+    const released = hold.release();
+    await world.settle(); // applied; the answer is lost
+    world.engine.noSpace = true;
+
+    await world.run(released);
+    await using following = await world.run(next);
+
+    expect((await ticketsOf(world, 'm')).map(({ key }) => key)).toEqual([following.key]);
+    world.engine.noSpace = false;
+  });
+
+  it('while the store is full goes without a new ticket, and the follower is told', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const hold = await client.mutex('m').acquire();
+    const next = outcome(client.mutex('m').acquire());
+    await world.settle();
+    world.engine.noSpace = true;
+
+    await world.run(hold.release());
+
+    expect(await world.run(next)).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    expect(await ticketsOf(world, 'm')).toEqual([]);
+    world.engine.noSpace = false;
+    await world.advance(5_000);
+  });
+
   it('of a ticket that somebody removed is reported as a loss', async () => {
     await using world = await World.open();
     const client = await world.client();
