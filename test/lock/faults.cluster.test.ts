@@ -117,7 +117,8 @@ describe('a waiter that could not see the release', () => {
 
   it(
     'since the member that carried its watch was killed before a compaction',
-    { timeout: 3 * guardMs },
+    // On a busy machine the watch may have moved on before the compaction; then nothing was missed, and it is tried again.
+    { timeout: 3 * guardMs, retry: 3 },
     async () => {
       await using cluster = await Cluster.start({ members: 3 });
       await using holder = await connect({ endpoints: cluster.endpoints, sessionTtlMs: 60_000 });

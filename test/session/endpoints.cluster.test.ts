@@ -83,7 +83,7 @@ describe('another member takes over', () => {
       await conclave.mutex(randomUUID()).run(async () => {});
       figure('lock taken and released after a partition', performance.now() - startedAt);
       expect(hold.isHeld()).toBe(true);
-      expect(transport.watchEndpoint).not.toBe(carrier.endpoint);
+      await vi.waitFor(() => expect(transport.watchEndpoint).not.toBe(carrier.endpoint), patience);
       await hold.release();
     } finally {
       await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()));
