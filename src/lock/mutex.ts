@@ -121,9 +121,11 @@ export class Mutex {
 
   #hold(ticket: Ticket, turn: Turn, wait: Wait): Hold {
     try {
+      // The wait may have ended since the ticket was admitted: `close` has told all holds to stop, and would miss this one.
+      wait.signal.throwIfAborted();
       return new Hold(ticket, () => giveBack(ticket, turn), wait.waitedMs());
     } catch (error) {
-      turn.end(); // The session ended at the last moment, and the ticket with it.
+      this.#line.abandon(ticket.session, Promise.resolve(ticket), () => turn.end());
       throw error;
     }
   }

@@ -8,6 +8,7 @@
  */
 
 const lock = 'test/lock/interleavings.test.ts';
+const closing = 'test/lock/closing.test.ts';
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -223,5 +224,13 @@ export const mutants = [
     replace: '{ if: [], then: [remove(prefix(this.line.prefix))] },',
     test: lock,
     title: 'that lands late deletes no newer ticket',
+  },
+  {
+    name: 'a hold is granted although the wait has ended',
+    file: 'src/lock/mutex.ts',
+    find: 'wait.signal.throwIfAborted();\n      return new Hold(',
+    replace: 'return new Hold(',
+    test: closing,
+    title: 'leaves no hold that was not told to stop, and no key',
   },
 ];
