@@ -38,3 +38,36 @@ describe.each(Object.entries(beginnings))('close at any moment of %s', (_, begin
     }
   });
 });
+
+describe('close', () => {
+  it('ends a session that is being opened for withSession', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const opening = outcome(client.withSession());
+
+    await client.close();
+
+    expect(await opening).toBeInstanceOf(ClosedError);
+    expect((await world.store.lease.list()).leases).toEqual([]);
+  });
+
+  it('waits for a session of its own that is being closed already', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const own = await client.withSession();
+    let isDone = false;
+    const running = own.mutex('m').run(async (hold) => {
+      await new Promise((resolve) => hold.signal.addEventListener('abort', resolve));
+      await world.store.get('anything');
+      isDone = true;
+    });
+    await world.settle();
+
+    void own.close();
+    await client.close();
+
+    expect(isDone).toBe(true);
+    await running;
+    expect((await world.store.lease.list()).leases).toEqual([]);
+  });
+});
