@@ -70,4 +70,29 @@ describe('close', () => {
     await running;
     expect((await world.store.lease.list()).leases).toEqual([]);
   });
+
+  it('does not cut short the margin of a callback whose session was lost while it was waited for', async () => {
+    await using world = await World.open();
+    const client = await world.client({ sessionTtlMs: 10_000 });
+    const other = await world.client();
+    let finish = (): void => {};
+    const running = outcome(client.mutex('m').run(() => new Promise<void>((resolve) => (finish = resolve))));
+    await world.settle();
+    const grantedAt: number[] = [];
+    const next = other.mutex('m').acquire();
+    void next.then(() => grantedAt.push(world.now()));
+    world.partition(client, { refuses: true });
+
+    const closing = client.close({ drainTimeoutMs: 8_500 }); // half a second after the deadline
+    await world.advance(8_200);
+    world.heal(client); // a revoke would get through
+    await world.advance(300);
+    await closing;
+    await world.advance(5_000);
+
+    expect(grantedAt[0]).toBeGreaterThanOrEqual(10_000);
+    finish();
+    expect(await running).toMatchObject({ code: 'HOLD_LOST' });
+    await (await next).release();
+  });
 });

@@ -233,4 +233,12 @@ export const mutants = [
     test: closing,
     title: 'leaves no hold that was not told to stop, and no key',
   },
+  {
+    name: 'close revokes a lease in the margin of a callback that still runs',
+    file: 'src/session/session.ts',
+    find: 'if (running.size > 0) {',
+    replace: 'if (this.#dependents.size > 0) {',
+    test: closing,
+    title: 'does not cut short the margin of a callback whose session was lost while it was waited for',
+  },
 ];
