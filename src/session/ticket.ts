@@ -37,6 +37,8 @@ export class Ticket {
   readonly session: Session;
   /** The line as the take saw it. */
   readonly #taken: LineState;
+  /** The key that a requeue may have put in exchange for this one. */
+  #successor: string | undefined;
 
   /**
    * Puts a ticket at the end of the line, and reads the line in the same transaction.
@@ -95,19 +97,21 @@ export class Ticket {
 
   /**
    * Removes the ticket, guarded by its create revision, until that is answered or the session is over. A delete needs no
-   * space, so it works while the store is over its quota, and a late copy of it can never hit another ticket.
+   * space, so it works while the store is over its quota, and a late copy of it can never hit another ticket. If a requeue
+   * has failed that was applied all the same, what it put is removed.
    *
    * @returns false if the ticket was gone before
    */
   async remove(): Promise<boolean> {
     const { session } = this;
+    const successor = this.#successor === undefined ? [] : [remove(this.#successor)];
     let isRepeated = false;
     try {
-      const { succeeded } = await retry(
+      const { responses } = await retry(
         session.options.runtime,
         () =>
           session.store.txn(
-            { if: [this.guard()], then: [remove(this.key)] },
+            { if: [this.guard()], then: [remove(this.key)], else: successor },
             { timeoutMs: session.requestTimeoutMs, signal: session.signal },
           ),
         {
@@ -121,7 +125,7 @@ export class Ticket {
           },
         },
       );
-      return succeeded || isRepeated;
+      return responses.some(({ deleted }) => deleted > 0) || isRepeated;
     } catch (error) {
       // The lease takes it away; nothing is known to have been lost before.
       if (!session.isAlive() || isConclaveError(error, 'CLOSED')) return true;
@@ -145,6 +149,7 @@ export class Ticket {
   async requeue(): Promise<Ticket | undefined> {
     const { line, session } = this;
     const key = line.prefix + session.nextTicketName();
+    this.#successor = key;
     const attempt = async (): Promise<Ticket | undefined> => {
       const answer = await session.store.txn(
         {

@@ -261,6 +261,25 @@ describe('a release', () => {
     expect(following.fencingToken).toBeGreaterThan(hold.fencingToken);
   });
 
+  it('whose exchange of the ticket was applied, but failed for want of space, leaves none behind', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const hold = await client.mutex('m').acquire();
+    const following = outcome(client.mutex('m').acquire());
+    await world.settle();
+    world.dropReply(client, { method: 'txn', nth: 1 });
+    const released = outcome(hold.release());
+    await world.settle();
+    world.engine.noSpace = true; // before the exchange is sent again
+
+    await world.advance(1_000);
+
+    expect(await released).toBeUndefined();
+    expect(await following).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    expect(await ticketsOf(world, 'm')).toEqual([]);
+    world.engine.noSpace = false;
+  });
+
   it('of a ticket that somebody removed is reported as a loss', async () => {
     await using world = await World.open();
     const client = await world.client();

@@ -87,15 +87,15 @@ export const mutants = [
   {
     name: 'a repeated release that finds nothing is called a loss',
     file: 'src/session/ticket.ts',
-    find: 'return succeeded || isRepeated;',
-    replace: 'return succeeded;',
+    find: 'return responses.some(({ deleted }) => deleted > 0) || isRepeated;',
+    replace: 'return responses.some(({ deleted }) => deleted > 0);',
     test: lock,
     title: 'whose answer was lost is a release, not a loss',
   },
   {
     name: 'a release that finds nothing is always called a release',
     file: 'src/session/ticket.ts',
-    find: 'return succeeded || isRepeated;',
+    find: 'return responses.some(({ deleted }) => deleted > 0) || isRepeated;',
     replace: 'return true;',
     test: lock,
     title: 'of a ticket that somebody removed is reported as a loss',
@@ -220,7 +220,7 @@ export const mutants = [
   {
     name: 'a release deletes without a guard',
     file: 'src/session/ticket.ts',
-    find: '{ if: [this.guard()], then: [remove(this.key)] },',
+    find: '{ if: [this.guard()], then: [remove(this.key)], else: successor },',
     replace: '{ if: [], then: [remove(prefix(this.line.prefix))] },',
     test: lock,
     title: 'that lands late deletes no newer ticket',
@@ -240,5 +240,13 @@ export const mutants = [
     replace: 'if (this.#dependents.size > 0) {',
     test: closing,
     title: 'does not cut short the margin of a callback whose session was lost while it was waited for',
+  },
+  {
+    name: 'a requeue that was applied but failed is not undone',
+    file: 'src/session/ticket.ts',
+    find: 'this.#successor = key;',
+    replace: '',
+    test: lock,
+    title: 'whose exchange of the ticket was applied, but failed for want of space, leaves none behind',
   },
 ];
