@@ -257,6 +257,25 @@ describe('a session of its own', () => {
     expect(await outcome(own.mutex('c').tryAcquire())).toBeInstanceOf(SessionLostError);
   });
 
+  it('shows its loss to a listener of its signal by its holds, too', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const own = await client.withSession();
+    const hold = await own.mutex('m').acquire();
+    const seen: unknown[] = [];
+    const ends: Promise<unknown>[] = [];
+    own.signal.addEventListener('abort', () => {
+      seen.push(hold.isHeld(), hold.signal.aborted);
+      ends.push(outcome(hold.release()), outcome(hold.commit([])));
+    });
+
+    await world.expireSession(client);
+
+    expect(seen).toEqual([false, true]);
+    for (const end of await Promise.all(ends))
+      expect(end).toMatchObject({ code: 'HOLD_LOST', cause: { reason: 'revoked' } });
+  });
+
   it('closes with the Conclave it came from', async () => {
     await using world = await World.open();
     const client = await world.client();
