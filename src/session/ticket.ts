@@ -1,4 +1,5 @@
 import { ConflictError, isConclaveError, NotFoundError, ResourceExhaustedError } from '../base/errors.js';
+import { raceSignal } from '../base/wait.js';
 import { retry } from '../store/retry.js';
 import { compare, get, prefix, put, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
@@ -91,7 +92,7 @@ export class Ticket {
       this.session.options.runtime.probe('ticket.waiting');
       await this.line.views.view(this.line.prefix).until(this.#taken, look, signal);
     }
-    if (verdict === 'gone') await this.#explainGone();
+    if (verdict === 'gone') await this.#explainGone(signal);
     await this.session.untilValid(signal);
   }
 
@@ -193,8 +194,8 @@ export class Ticket {
     return 'blocked';
   }
 
-  async #explainGone(): Promise<never> {
-    await this.session.confirm();
+  async #explainGone(signal: AbortSignal): Promise<never> {
+    await raceSignal(this.session.confirm(), signal);
     this.session.assertAlive();
     throw new ConflictError(`ticket ${this.key} was removed from the line by somebody else`);
   }

@@ -84,6 +84,23 @@ describe('a wait', () => {
     expect(next.isHeld()).toBe(true);
   });
 
+  it('ends after its time also while it asks why its ticket is gone', async () => {
+    await using world = await World.open();
+    await using hold = await (await world.client()).mutex('m').acquire();
+    const client = await world.client();
+    const waiting = outcome(client.mutex('m').acquire({ timeoutMs: 1_000 }));
+    await world.settle();
+    const [, mine] = await ticketsOf(world, 'm');
+    world.dropRequest(client, { method: 'txn', isSilent: true }); // the question
+    const before = world.now();
+
+    await world.store.remove(mine?.key ?? '');
+
+    expect(await world.run(waiting)).toBeInstanceOf(WaitTimeoutError);
+    expect(world.now() - before).toBe(1_000);
+    expect(hold.isHeld()).toBe(true);
+  });
+
   it('that ends while its ticket is being handed over leaves the line to others', async () => {
     await using world = await World.open();
     const client = await world.client();
