@@ -39,8 +39,9 @@ export class Mutex {
 
   /** No I/O. @throws TypeError, RangeError for a bad name */
   constructor(connection: Connection, place: Place) {
+    const prefix = linePrefix(connection.namespace, 'lock', place);
     const title = `mutex ${JSON.stringify(typeof place === 'string' ? place : place.path)}`;
-    this.#line = new Line(connection, linePrefix(connection.namespace, 'lock', place), title);
+    this.#line = new Line(connection, prefix, title);
   }
 
   /**
@@ -107,6 +108,7 @@ export class Mutex {
    * throws, before `work` was called
    */
   async run<T>(work: (hold: Hold) => Promise<T>, options: WaitOptions = {}): Promise<T> {
+    if (typeof work !== 'function') throw new TypeError('run needs a function');
     const hold = await this.acquire(options);
     return hold.during(work);
   }
