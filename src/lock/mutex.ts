@@ -138,20 +138,19 @@ export class Mutex {
  * to other processes, and cheaper than releasing and taking again.
  */
 async function giveBack(ticket: Ticket, turn: Turn): Promise<boolean> {
-  if (!turn.hasFollower()) {
-    try {
-      return await ticket.remove();
-    } finally {
-      turn.end();
-    }
-  }
   let next: Ticket | undefined;
   try {
-    next = await ticket.requeue();
-    return next !== undefined;
-  } catch {
-    // The store is over its quota (a delete needs no space), or the session has ended.
-    return await ticket.remove();
+    if (!turn.hasFollower()) return await ticket.remove();
+    try {
+      next = await ticket.requeue();
+      return next !== undefined;
+    } catch {
+      // The store is over its quota (a delete needs no space), or the session has ended.
+      return await ticket.remove();
+    }
+  } catch (error) {
+    ticket.session.chore(ticket.leave());
+    throw error;
   } finally {
     turn.end(next);
   }

@@ -108,6 +108,7 @@ export class Hold implements AsyncDisposable {
    * Gives it back. Idempotent. Resolves when the store has confirmed it, at the latest when the session's time is over.
    *
    * @throws HoldLostError if it had been lost before: what was done under it may have overlapped with another holder
+   * @throws AuthError if a permission was withdrawn; the ticket is removed when that is back, or with the session
    */
   release(): Promise<void> {
     this.#releasing ??= this.#release();

@@ -135,10 +135,15 @@ export class Ticket {
   }
 
   /**
-   * Gives up the place. Never rejects: what cannot be done now, the lease does later.
+   * Gives up the place. Never rejects: what is refused now, by a withdrawn permission for example, is tried again until the
+   * session is over, for the ticket would block the line for as long.
    */
   async leave(): Promise<void> {
-    await this.remove().catch(() => {});
+    const { session } = this;
+    await retry(session.options.runtime, () => this.remove(), {
+      signal: session.signal,
+      again: () => session.isAlive(),
+    }).catch(() => {});
   }
 
   /**
