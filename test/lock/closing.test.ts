@@ -28,7 +28,7 @@ describe.each(Object.entries(beginnings))('close at any moment of %s', (_, begin
       await (await client.mutex('warm-up').acquire()).release();
 
       const { granted } = await begin(client);
-      for (let turn = 0; turn < turns; turn++) await undefined;
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
       await client.close();
 
       const result = await granted;
