@@ -108,8 +108,14 @@ export class Conclave implements AsyncDisposable {
     return new Mutex(this.#parts.connection, place);
   }
 
-  /** Every line of this namespace in which somebody stands, by kind and name. Pages through the store. */
+  /**
+   * Every line of this namespace in which somebody stands, by kind and name. Pages through the store.
+   *
+   * @throws TypeError for an unknown kind
+   */
   async *list({ kind }: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
+    if (kind !== undefined && !Object.hasOwn(kinds, kind))
+      throw new TypeError(`kind must be one of ${Object.keys(kinds).join(', ')}`);
     const { namespace, store, closing } = this.#parts.connection;
     for (const each of kind ? [kind] : (Object.keys(kinds) as ListKind[])) {
       for await (const { name, tickets } of listLines(store, kindPrefix(namespace, kinds[each]))) {
@@ -167,9 +173,12 @@ export class SessionConclave extends Conclave {
   }
 }
 
+/** A year: what is longer was given in another unit. */
+const maxTtlMs = 31_536_000_000;
+
 function checkTtl(ttlMs: number): number {
-  if (!Number.isInteger(ttlMs) || ttlMs % 1_000 !== 0 || ttlMs < 2_000) {
-    throw new RangeError(`a session's TTL must be whole seconds, 2000 ms or more; got ${ttlMs}`);
+  if (!Number.isInteger(ttlMs) || ttlMs % 1_000 !== 0 || ttlMs < 2_000 || ttlMs > maxTtlMs) {
+    throw new RangeError(`a session's TTL must be whole seconds, from 2000 to ${maxTtlMs} ms; got ${ttlMs}`);
   }
   return ttlMs;
 }

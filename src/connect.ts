@@ -23,10 +23,14 @@ const defaultDialTimeoutMs = 5_000;
  * @throws AuthError for a wrong password, an untrusted certificate, or a role that does not cover the namespace
  */
 export async function connect(target: string | ConnectOptions): Promise<Conclave> {
-  const options = typeof target === 'string' ? fromText(target) : target;
-  if (typeof options !== 'object') throw new TypeError('connect needs a target: a string, or options');
+  const options = (typeof target === 'string' ? fromText(target) : target) as ConnectOptions | null;
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError('connect needs a target: a string, or options');
   const runtime = options.runtime ?? systemRuntime;
-  const [first, ...others] = options.endpoints ?? [];
+  const endpoints: unknown = options.endpoints ?? [];
+  if (!Array.isArray(endpoints) || !endpoints.every((each) => typeof each === 'string'))
+    throw new TypeError('endpoints must be an array of strings');
+  const [first, ...others] = endpoints;
   if (first?.startsWith(memoryScheme)) {
     if (others.length > 0) throw new TypeError(`"${first}" cannot be combined with other endpoints`);
     return connectMemory(first, runtime, options);
@@ -49,7 +53,7 @@ async function opened(
   options: FoundationOptions,
   timeoutMs: number,
 ): Promise<Conclave> {
-  const conclave = Conclave.over(transport, options);
+  const conclave = await over(transport, options);
   try {
     const key = sessionKey(conclave.namespace, 0n);
     await conclave.store.get(key, { countOnly: true, timeoutMs: Math.max(0, timeoutMs) });
@@ -58,6 +62,16 @@ async function opened(
     await conclave.close();
     if (!(error instanceof UnavailableError)) throw error;
     throw new UnavailableError(`cannot connect: ${error.message}`, { cause: error });
+  }
+}
+
+/** A Conclave that bad options do not allow leaves no transport behind. */
+async function over(transport: Transport, options: FoundationOptions): Promise<Conclave> {
+  try {
+    return Conclave.over(transport, options);
+  } catch (error) {
+    await transport.close();
+    throw error;
   }
 }
 
@@ -92,7 +106,7 @@ async function connectMemory(target: string, runtime: Runtime, options: ConnectO
     sharedEngines.delete(name);
     shared.engine.close();
   };
-  // Counted only once nothing can fail any more but the opening itself, which closes the transport.
+  // Counted only once nothing can fail any more but the opening, which then closes the transport.
   shared.users++;
   if (name !== '') sharedEngines.set(name, shared);
   return opened(closingToo(transport, endEngine), { ...options, runtime }, defaultDialTimeoutMs);

@@ -39,11 +39,12 @@ export function kindPrefix(namespace: string, kind: LineKind): string {
  */
 export function linePrefix(namespace: string, kind: LineKind, place: Place): string {
   if (typeof place === 'string') return `${kindPrefix(namespace, kind)}${encodeName(place)}/`;
-  if (typeof place !== 'object' || typeof place.path !== 'string' || place.path === '') {
+  const path: unknown = (place as { readonly path: string } | null | undefined)?.path; // from plain JavaScript
+  if (typeof path !== 'string' || path === '') {
     throw new TypeError('expected a name, or { path } with a non-empty path');
   }
-  if (!place.path.isWellFormed()) throw new TypeError('path contains a lone surrogate');
-  return `${place.path}/`;
+  if (!path.isWellFormed()) throw new TypeError('path contains a lone surrogate');
+  return `${path}/`;
 }
 
 export function encodeName(name: string): string {

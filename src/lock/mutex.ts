@@ -39,8 +39,9 @@ export class Mutex {
 
   /** No I/O. @throws TypeError, RangeError for a bad name */
   constructor(connection: Connection, place: Place) {
+    const prefix = linePrefix(connection.namespace, 'lock', place);
     const title = `mutex ${JSON.stringify(typeof place === 'string' ? place : place.path)}`;
-    this.#line = new Line(connection, linePrefix(connection.namespace, 'lock', place), title);
+    this.#line = new Line(connection, prefix, title);
   }
 
   /**
@@ -107,6 +108,7 @@ export class Mutex {
    * throws, before `work` was called
    */
   async run<T>(work: (hold: Hold) => Promise<T>, options: WaitOptions = {}): Promise<T> {
+    if (typeof work !== 'function') throw new TypeError('run needs a function');
     const hold = await this.acquire(options);
     return hold.during(work);
   }
@@ -121,9 +123,11 @@ export class Mutex {
 
   #hold(ticket: Ticket, turn: Turn, wait: Wait): Hold {
     try {
+      // The wait may have ended since the ticket was admitted: `close` has told all holds to stop, and would miss this one.
+      wait.signal.throwIfAborted();
       return new Hold(ticket, () => giveBack(ticket, turn), wait.waitedMs());
     } catch (error) {
-      turn.end(); // The session ended at the last moment, and the ticket with it.
+      this.#line.abandon(ticket.session, Promise.resolve(ticket), () => turn.end());
       throw error;
     }
   }
@@ -140,6 +144,9 @@ async function giveBack(ticket: Ticket, turn: Turn): Promise<boolean> {
     const given = await ticket.requeue();
     next = given.next;
     return given.hadIt;
+  } catch (error) {
+    ticket.session.chore(ticket.leave());
+    throw error;
   } finally {
     turn.end(next);
   }

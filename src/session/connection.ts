@@ -31,20 +31,20 @@ export class Connection {
 
   readonly #closer = new AbortController();
   readonly #opening = new Mutex();
-  /** The session to use as long as it lives, and no other after it. */
-  readonly #pinned: boolean;
+  readonly #parent: Connection | undefined;
+  /** From before their session is open until they are closed. */
   readonly #children = new Set<Connection>();
   #session: Session | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(store: Store, options: SessionOptions, pinned?: Session) {
+  /** @param parent this connection is for one session, closes with `parent`, and opens no other after a loss */
+  constructor(store: Store, options: SessionOptions, parent?: Connection) {
     this.store = store;
     this.options = options;
     this.views = new LineViews(store, options.runtime);
     this.closing = this.#closer.signal;
     setMaxListeners(0, this.closing); // every waiter listens: many are no leak
-    this.#session = pinned;
-    this.#pinned = pinned !== undefined;
+    this.#parent = parent;
   }
 
   get runtime(): Runtime {
@@ -64,7 +64,7 @@ export class Connection {
   async session(): Promise<Session> {
     this.closing.throwIfAborted();
     if (this.#session?.isAlive()) return this.#session;
-    if (this.#session && this.#pinned) throw this.#session.signal.reason;
+    if (this.#session && this.#parent) throw this.#session.signal.reason;
     return this.#opening.runExclusive(async () => {
       // Whoever waited here finds what the first one opened.
       if (this.#session?.isAlive()) return this.#session;
@@ -77,17 +77,16 @@ export class Connection {
   /** A connection over the same store with a session of its own, open when this resolves. */
   async withSession(ttlMs: number): Promise<{ connection: Connection; session: Session }> {
     this.closing.throwIfAborted();
-    const options = { ...this.options, ttlMs };
-    const session = await Session.open(this.store, options);
-    const connection = new Connection(this.store, options, session);
+    const connection = new Connection(this.store, { ...this.options, ttlMs }, this);
     this.#children.add(connection);
-    connection.closing.addEventListener('abort', () => this.#children.delete(connection));
-    // Closed while the session was being opened.
-    if (this.closing.aborted) {
+    try {
+      const session = await connection.session();
+      connection.closing.throwIfAborted(); // closed while the session was being opened
+      return { connection, session };
+    } catch (error) {
       await connection.close();
-      throw this.closing.reason;
+      throw error;
     }
-    return { connection, session };
   }
 
   /**
@@ -107,5 +106,6 @@ export class Connection {
     // A session being opened right now is waited for, or nobody would close it.
     await this.#opening.waitForUnlock();
     await this.#session?.close(reason, drainTimeoutMs);
+    if (this.#parent) this.#parent.#children.delete(this);
   }
 }

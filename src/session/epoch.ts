@@ -88,15 +88,8 @@ export class Epoch {
   async #answerAll(): Promise<void> {
     this.#bumping = true;
     while (this.#questions.length > 0 && !this.#ended.aborted) {
-      const questions = this.#questions.splice(0, questionsPerBump);
-      try {
-        await this.#bump(questions);
-      } catch {
-        // The session has ended; or something will not go away by itself, such as a withdrawn permission. Then nothing can
-        // be proved any more, and the lease will run out.
-        this.#questions.unshift(...questions);
-        break;
-      }
+      // Rejects only when the session has ended, which everyone who asks is told by `#ended`, or the store is closed.
+      await this.#bump(this.#questions.splice(0, questionsPerBump)).catch(() => {});
     }
     this.#bumping = false;
   }
@@ -116,12 +109,10 @@ export class Epoch {
       {
         signal: this.#ended,
         maxDelayMs: 500,
+        // Whatever it is, a withdrawn permission for example: without the proof the line would be blocked for good.
         again: (error) => {
           if (error instanceof NotFoundError) this.#onGone();
-          return (
-            !this.#ended.aborted &&
-            (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE'))
-          );
+          return !this.#ended.aborted && !isConclaveError(error, 'CLOSED');
         },
       },
     );

@@ -66,7 +66,8 @@ export class Hold implements AsyncDisposable {
    * it finds the deadline passed, and has aborted `signal` before it returns. False from the moment `release()` is called.
    */
   isHeld(): boolean {
-    return this.#ticket.session.isValid() && this.#state === 'held';
+    this.#noticeLoss();
+    return this.#state === 'held' && this.#ticket.session.isValid();
   }
 
   /** @throws HoldLostError unless `isHeld()` */
@@ -93,7 +94,8 @@ export class Hold implements AsyncDisposable {
    */
   async commit<const Ops extends readonly Op[]>(ops: Ops): Promise<Answer<TxnResult<Ops, []>>> {
     const { session } = this.#ticket;
-    if (this.#state !== 'held' || !session.isAlive()) throw this.#loss ?? this.#notHeld();
+    this.#noticeLoss();
+    if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
     const answer = await session.store.txn({ if: this.guard(), then: ops });
     if (answer.succeeded) return answer;
     this.#dependent.keyGone();
@@ -106,6 +108,7 @@ export class Hold implements AsyncDisposable {
    * Gives it back. Idempotent. Resolves when the store has confirmed it, at the latest when the session's time is over.
    *
    * @throws HoldLostError if it had been lost before: what was done under it may have overlapped with another holder
+   * @throws AuthError if a permission was withdrawn; the ticket is removed when that is back, or with the session
    */
   release(): Promise<void> {
     this.#releasing ??= this.#release();
@@ -149,7 +152,7 @@ export class Hold implements AsyncDisposable {
 
   async #release(): Promise<void> {
     const { session } = this.#ticket;
-    session.isAlive(); // If the deadline has passed, this is where it is noticed.
+    this.#noticeLoss();
     if (this.#state === 'lost') throw this.#loss;
     this.#state = 'released';
     session.options.runtime.probe('hold.release');
@@ -174,6 +177,12 @@ export class Hold implements AsyncDisposable {
     // A handle has nobody to wait for. A callback is waited for, and releases by itself.
     if (this.#body) await this.#body.catch(() => {});
     await this[Symbol.asyncDispose]();
+  }
+
+  /** The deadline may have passed; or the session is over, and its signal is just telling others before this hold. */
+  #noticeLoss(): void {
+    const { session } = this.#ticket;
+    if (!session.isAlive()) this.#lose(session.signal.reason as Error);
   }
 
   #lose(cause: Error): void {

@@ -74,7 +74,7 @@ export class Line implements Place {
       await ticket.untilAdmitted(rule, wait.signal, (older) => (wait.obstacle = describeBlockers(older)));
       return ticket;
     } catch (error) {
-      this.#abandon(session, taking, options.onLeft);
+      this.abandon(session, taking, options.onLeft);
       throw error;
     }
   }
@@ -92,7 +92,7 @@ export class Line implements Place {
       if (ticket) await session.untilValid(wait.signal);
       return ticket;
     } catch (error) {
-      this.#abandon(session, taking, onLeft);
+      this.abandon(session, taking, onLeft);
       throw error;
     }
   }
@@ -103,7 +103,12 @@ export class Line implements Place {
     return { revision: header.revision, tickets: sortTickets(kvs) };
   }
 
-  #abandon(session: Session, taking: Promise<Ticket | undefined>, onLeft?: () => void): void {
+  /**
+   * Gives up a ticket, or what becomes of the request for it, in the background.
+   *
+   * @param onLeft called once no trace of it is left
+   */
+  abandon(session: Session, taking: Promise<Ticket | undefined>, onLeft?: () => void): void {
     const left = taking.then((ticket) => ticket?.leave()).catch(() => {});
     session.chore(left.then(onLeft));
   }

@@ -189,13 +189,18 @@ export class Session {
    */
   async close(reason: Error, drainTimeoutMs: number): Promise<void> {
     if (!this.isAlive()) return;
-    const stopping = [...this.#dependents].map((dependent) => dependent.stop(reason));
+    const running = new Set(this.#dependents);
+    const stopping = [...running].map(async (dependent) => {
+      await dependent.stop(reason);
+      running.delete(dependent);
+    });
     const drained = Promise.all(stopping).then(() => Promise.all(this.#chores));
     const timeout = new AbortController();
     const timer = this.#runtime.setTimer(drainTimeoutMs, () => timeout.abort());
     await raceSignal(drained, timeout.signal).catch(() => {});
     timer.cancel();
-    if (this.#dependents.size > 0) {
+    // Not `#dependents`: a session lost meanwhile has forgotten them, but its margin belongs to whoever still runs.
+    if (running.size > 0) {
       this.#abandon();
     } else {
       this.#lose('closed');

@@ -1,4 +1,5 @@
 import { ConflictError, isConclaveError, NotFoundError, ResourceExhaustedError } from '../base/errors.js';
+import { raceSignal } from '../base/wait.js';
 import { retry } from '../store/retry.js';
 import { compare, get, prefix, put, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
@@ -89,13 +90,14 @@ export class Ticket {
       this.session.options.runtime.probe('ticket.waiting');
       await this.line.views.view(this.line.prefix).until(this.#taken, look, signal);
     }
-    if (verdict === 'gone') await this.#explainGone();
+    if (verdict === 'gone') await this.#explainGone(signal);
     await this.session.untilValid(signal);
   }
 
   /**
    * Removes the ticket, guarded by its create revision, until that is answered or the session is over. A delete needs no
-   * space, so it works while the store is over its quota, and a late copy of it can never hit another ticket.
+   * space, so it works while the store is over its quota, and a late copy of it can never hit another ticket. If a requeue
+   * has failed that was applied all the same, what it put is removed.
    *
    * @returns false if the ticket was gone before
    */
@@ -104,10 +106,15 @@ export class Ticket {
   }
 
   /**
-   * Gives up the place. Never rejects: what cannot be done now, the lease does later.
+   * Gives up the place. Never rejects: what is refused now, by a withdrawn permission for example, is tried again until the
+   * session is over, for the ticket would block the line for as long.
    */
   async leave(): Promise<void> {
-    await this.remove().catch(() => {});
+    const { session } = this;
+    await retry(session.options.runtime, () => this.remove(), {
+      signal: session.signal,
+      again: () => session.isAlive(),
+    }).catch(() => {});
   }
 
   /**
@@ -178,8 +185,8 @@ export class Ticket {
     return 'blocked';
   }
 
-  async #explainGone(): Promise<never> {
-    await this.session.confirm();
+  async #explainGone(signal: AbortSignal): Promise<never> {
+    await raceSignal(this.session.confirm(), signal);
     this.session.assertAlive();
     throw new ConflictError(`ticket ${this.key} was removed from the line by somebody else`);
   }

@@ -84,6 +84,23 @@ describe('a wait', () => {
     expect(next.isHeld()).toBe(true);
   });
 
+  it('ends after its time also while it asks why its ticket is gone', async () => {
+    await using world = await World.open();
+    await using hold = await (await world.client()).mutex('m').acquire();
+    const client = await world.client();
+    const waiting = outcome(client.mutex('m').acquire({ timeoutMs: 1_000 }));
+    await world.settle();
+    const [, mine] = await ticketsOf(world, 'm');
+    world.dropRequest(client, { method: 'txn', isSilent: true }); // the question
+    const before = world.now();
+
+    await world.store.remove(mine?.key ?? '');
+
+    expect(await world.run(waiting)).toBeInstanceOf(WaitTimeoutError);
+    expect(world.now() - before).toBe(1_000);
+    expect(hold.isHeld()).toBe(true);
+  });
+
   it('that ends while its ticket is being handed over leaves the line to others', async () => {
     await using world = await World.open();
     const client = await world.client();
@@ -255,6 +272,25 @@ describe('a session of its own', () => {
     expect(shared.isHeld()).toBe(true);
     expect(await outcome(own.mutex('c').acquire())).toBeInstanceOf(SessionLostError);
     expect(await outcome(own.mutex('c').tryAcquire())).toBeInstanceOf(SessionLostError);
+  });
+
+  it('shows its loss to a listener of its signal by its holds, too', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const own = await client.withSession();
+    const hold = await own.mutex('m').acquire();
+    const seen: unknown[] = [];
+    const ends: Promise<unknown>[] = [];
+    own.signal.addEventListener('abort', () => {
+      seen.push(hold.isHeld(), hold.signal.aborted);
+      ends.push(outcome(hold.release()), outcome(hold.commit([])));
+    });
+
+    await world.expireSession(client);
+
+    expect(seen).toEqual([false, true]);
+    for (const end of await Promise.all(ends))
+      expect(end).toMatchObject({ code: 'HOLD_LOST', cause: { reason: 'revoked' } });
   });
 
   it('closes with the Conclave it came from', async () => {

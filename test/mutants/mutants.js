@@ -8,6 +8,7 @@
  */
 
 const lock = 'test/lock/interleavings.test.ts';
+const closing = 'test/lock/closing.test.ts';
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -86,15 +87,15 @@ export const mutants = [
   {
     name: 'a repeated release that finds nothing is called a loss',
     file: 'src/session/ticket.ts',
-    find: 'return succeeded || isRepeated;',
-    replace: 'return succeeded;',
+    find: 'return responses.some(({ deleted }) => deleted > 0) || isRepeated;',
+    replace: 'return responses.some(({ deleted }) => deleted > 0);',
     test: lock,
     title: 'whose answer was lost is a release, not a loss',
   },
   {
     name: 'a release that finds nothing is always called a release',
     file: 'src/session/ticket.ts',
-    find: 'return succeeded || isRepeated;',
+    find: 'return responses.some(({ deleted }) => deleted > 0) || isRepeated;',
     replace: 'return true;',
     test: lock,
     title: 'of a ticket that somebody removed is reported as a loss',
@@ -219,9 +220,33 @@ export const mutants = [
   {
     name: 'a release deletes without a guard',
     file: 'src/session/ticket.ts',
-    find: '{ if: [this.guard()], then: [remove(this.key)] },',
+    find: '{ if: [this.guard()], then: [remove(this.key)], else: successor },',
     replace: '{ if: [], then: [remove(prefix(this.line.prefix))] },',
     test: lock,
     title: 'that lands late deletes no newer ticket',
+  },
+  {
+    name: 'a hold is granted although the wait has ended',
+    file: 'src/lock/mutex.ts',
+    find: 'wait.signal.throwIfAborted();\n      return new Hold(',
+    replace: 'return new Hold(',
+    test: closing,
+    title: 'leaves no hold that was not told to stop, and no key',
+  },
+  {
+    name: 'close revokes a lease in the margin of a callback that still runs',
+    file: 'src/session/session.ts',
+    find: 'if (running.size > 0) {',
+    replace: 'if (this.#dependents.size > 0) {',
+    test: closing,
+    title: 'does not cut short the margin of a callback whose session was lost while it was waited for',
+  },
+  {
+    name: 'a requeue that was applied but failed is not undone',
+    file: 'src/session/ticket.ts',
+    find: 'this.#successor = key;',
+    replace: '',
+    test: lock,
+    title: 'whose exchange of the ticket was applied, but failed for want of space, leaves none behind',
   },
 ];

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { connect, type ConnectOptions, type Place, type Hold, type ListKind } from '../../src/index.js';
+import { World } from '../../src/testing/index.js';
+import { outcome } from './observe.js';
+
+describe('connect', () => {
+  it.each([
+    null,
+    undefined,
+    5,
+    {},
+    'localhost:2379',
+    { endpoints: 'http://127.0.0.1:2379' },
+    { endpoints: [5] },
+    { endpoints: ['memory:', 'memory:'] },
+    { endpoints: ['memory:'], namespace: null },
+    { endpoints: ['memory:'], holder: 5 },
+  ])('refuses %j with a TypeError of its own', async (target) => {
+    expect(await outcome(connect(target as ConnectOptions))).toMatchObject({
+      name: 'TypeError',
+      message: expect.stringMatching(/endpoint|target|expected|combined|namespace|holder/) as unknown,
+    });
+  });
+
+  it.each([1, 1e15, Infinity, '5000'])(
+    'refuses a TTL of %j, and holds on to no shared engine',
+    async (ttl) => {
+      const options = { endpoints: ['memory:bad-arguments'], sessionTtlMs: ttl as number };
+      expect(await outcome(connect(options))).toBeInstanceOf(RangeError);
+      const first = await connect('memory:bad-arguments');
+      await first.store.put('left', 'behind');
+      await first.close(); // the last user: the engine ends
+
+      await using second = await connect('memory:bad-arguments');
+
+      expect((await second.store.get('left')).kvs).toEqual([]);
+    },
+  );
+});
+
+describe('before anything is sent', () => {
+  it.each([null, undefined, 5, {}, { path: 5 }, []])('mutex refuses %j as a name', async (place) => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    expect(() => client.mutex(place as Place)).toThrow(/expected a name, or { path }/);
+  });
+
+  it('run refuses what is no function', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    const running = client.mutex('m').run('work' as unknown as (hold: Hold) => Promise<void>);
+
+    expect(await outcome(running)).toBeInstanceOf(TypeError);
+    expect(world.calls(client)).toEqual([]);
+  });
+
+  it.each(['semaphore', 'toString'])('list refuses the kind %s', async (kind) => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    expect(await outcome(client.list({ kind: kind as ListKind }).next())).toBeInstanceOf(TypeError);
+    expect(world.calls(client)).toEqual([]);
+  });
+});
