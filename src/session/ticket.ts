@@ -158,6 +158,7 @@ export class Ticket {
         },
         { timeoutMs: session.requestTimeoutMs, signal: session.signal },
       );
+      session.options.runtime.probe('ticket.requeued');
       const { kvs } = answer.succeeded ? answer.responses[2] : answer.responses[0];
       return ticketIn(line, session, key, { revision: answer.header.revision, tickets: kvs });
     };
@@ -234,6 +235,7 @@ async function takeOnce(
     session.assertAlive();
     if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) throw error;
     const settled = await settle(line, session, key, error);
+    runtime.probe(settled ? 'take.found' : 'take.dead');
     if (settled) return settled;
   }
   // The epoch had moved on, or the request is proved dead.
