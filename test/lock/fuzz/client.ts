@@ -6,17 +6,16 @@ import type { Dice } from './dice.js';
 export class FuzzClient {
   readonly peer: Peer;
   readonly conclave: Conclave;
-  readonly clockRate: number;
   /** `leaving`: it has been told to close. */
   state: 'living' | 'leaving' | 'crashed' = 'living';
-  /** Its wall clock was set back: a sleep of the machine after that can go unnoticed. */
-  hasGoneBack = false;
+  /** Or else its wall clock may be set back. Both together can hide a sleep from it, as the docs say. */
+  readonly maySleep: boolean;
   readonly #onServed: (() => void)[] = [];
   #closed: Promise<void> | undefined;
 
   constructor(world: World, dice: Dice) {
-    this.clockRate = dice.pick([0.95, 1, 1.05]);
-    this.peer = world.peer({ clockRate: this.clockRate });
+    this.maySleep = dice.oneIn(2);
+    this.peer = world.peer({ clockRate: dice.pick([0.95, 1, 1.05]) });
     const { name, runtime, transport } = this.peer;
     this.conclave = Conclave.over(transport, {
       runtime,

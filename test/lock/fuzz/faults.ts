@@ -99,20 +99,17 @@ const processes: readonly FuzzFault[] = [
   },
   {
     name: 'suspend',
-    weight: 1,
+    weight: 2,
     strike: ({ world, client }) => {
-      if (!client.hasGoneBack) world.suspend(client.peer);
+      if (client.maySleep) world.suspend(client.peer);
     },
   },
   { name: 'resume', weight: 6, strike: ({ world, client }) => world.resume(client.peer) },
   {
     name: 'wall clock set',
     weight: 1,
-    strike: ({ world, dice, client }) => {
-      const ms = dice.pick([-5_000, 5_000, 60_000]);
-      client.hasGoneBack ||= ms < 0;
-      world.jumpWall(client.peer, ms);
-    },
+    strike: ({ world, dice, client }) =>
+      world.jumpWall(client.peer, dice.pick([client.maySleep ? 1_000 : -5_000, 5_000, 60_000])),
   },
   { name: 'crash', weight: 0.4, strike: ({ client, crash }) => crash(client) },
   {
