@@ -44,10 +44,11 @@ export class Deadline {
 
   /**
    * True if the wall clock has run ahead of the monotonic one since the last counted renewal was sent: the machine may
-   * have been suspended (the monotonic clock of Linux stands still then) while the store's clock went on.
+   * have been suspended (the monotonic clock of Linux stands still then) while the store's clock went on. What goes
+   * unnoticed may not use up the margin, which is there for slow clocks and slow callers: half of it at the most.
    */
   isSuspect(): boolean {
     const { sentAt, sentAtWall } = this.#latest;
-    return this.#runtime.wallNow() - sentAtWall - (this.#runtime.now() - sentAt) > this.marginMs;
+    return this.#runtime.wallNow() - sentAtWall - (this.#runtime.now() - sentAt) > this.marginMs / 2;
   }
 }

@@ -159,7 +159,9 @@ export class LineView {
       const state = await retry(this.#runtime, () => this.#readAt(revision), {
         again: (error) => isCurrent() && isConclaveError(error, 'UNAVAILABLE'),
       });
-      if (isCurrent()) this.#adopt(state);
+      if (!isCurrent()) return;
+      this.#runtime.probe('line.filled');
+      this.#adopt(state);
     } catch (error) {
       if (isCurrent()) this.#fail(error);
     }
@@ -205,9 +207,10 @@ export class LineView {
 
   #broken(error: ConclaveError): void {
     this.#watch = undefined;
+    if (!(error instanceof CompactedError)) return this.#fail(error);
     // Nothing is lost but the changes in between: start from now, and read the line there.
-    if (error instanceof CompactedError) this.#watch = this.#open();
-    else this.#fail(error);
+    this.#runtime.probe('line.compacted');
+    this.#watch = this.#open();
   }
 
   #fail(error: unknown): void {

@@ -217,6 +217,7 @@ export class Session {
     // Too late is too late, even if the answer says otherwise: somebody may have been told already.
     if (!this.isAlive()) return;
     this.#deadline.renewed(renewal);
+    if (this.#askedForRenewal) this.#runtime.probe('session.recovered');
     this.#askedForRenewal = false;
     this.#scheduleDeadline();
     for (const wake of this.#renewalWaiters.splice(0)) wake();

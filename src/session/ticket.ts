@@ -162,6 +162,7 @@ export class Ticket {
       { if: [this.guard()], then: [remove(this.key), ...enter, ...look], else: look },
       { timeoutMs: session.requestTimeoutMs, signal: session.signal },
     );
+    if (nextKey !== undefined) session.options.runtime.probe('ticket.requeued');
     const seen = answer.responses.at(-1);
     const state = { revision: answer.header.revision, tickets: seen?.kind === 'get' ? seen.kvs : [] };
     const next = nextKey === undefined ? undefined : ticketIn(line, session, nextKey, state);
@@ -239,6 +240,7 @@ async function takeOnce(
     session.assertAlive();
     if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) throw error;
     const settled = await settle(line, session, key, error);
+    runtime.probe(settled ? 'take.found' : 'take.dead');
     if (settled) return settled;
   }
   // The epoch had moved on, or the request is proved dead.
