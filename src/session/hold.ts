@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
 import { FencedOutError, HoldLostError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
@@ -48,6 +49,7 @@ export class Hold implements AsyncDisposable {
     this.key = ticket.key;
     this.fencingToken = ticket.createRevision;
     this.signal = this.#controller.signal;
+    setMaxListeners(0, this.signal); // whatever can be interrupted listens: many are no leak
     this.#grantedAt = session.options.runtime.now();
     this.#dependent = {
       key: this.key,

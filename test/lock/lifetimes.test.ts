@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { ClosedError, type Hold, SessionLostError, WaitTimeoutError } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
@@ -140,6 +141,27 @@ describe('a wait', () => {
 
     expect(hold.isHeld()).toBe(true);
     expect((await ticketsOf(world, 'm')).map(({ key }) => key)).toEqual([taken.key]);
+  });
+});
+
+describe('the signal of a hold', () => {
+  it('can be handed to many without a warning, and is left by all', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    await using hold = await client.mutex('m').acquire();
+    const { signal } = hold;
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+
+    const names = Array.from({ length: 20 }, (_, i) => `m${i}`);
+    const holds = await Promise.all(names.map((name) => client.mutex(name).acquire({ signal })));
+    await Promise.all(holds.map((each) => each.release()));
+    await world.settle();
+
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 
