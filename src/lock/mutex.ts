@@ -62,7 +62,10 @@ export class Mutex {
         throw wait.timeout();
       }
       const session = await this.#line.session(wait);
-      const turn = await this.#line.connection.queues.of(session, this.#line.prefix).enter(wait.signal);
+      const queue = this.#line.connection.queues.of(session, this.#line.prefix);
+      if (queue.isBusy) wait.obstacle = '; another task of this process holds it, or waits for it, too';
+      const turn = await queue.enter(wait.signal);
+      wait.obstacle = '';
       const ticket = await this.#line.enter(session, noOlderTicket, wait, {
         ticket: turn.ticket,
         onLeft: () => turn.end(),

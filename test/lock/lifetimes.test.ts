@@ -21,6 +21,20 @@ describe('a wait', () => {
     expect((await ticketsOf(world, 'm')).map(({ key }) => key)).toEqual([hold.key]);
   });
 
+  it('ends after its time, naming this process if it waits for another task of it', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    await using hold = await client.mutex('m').acquire();
+    const waiting = outcome(client.mutex('m').acquire({ timeoutMs: 1_000 }));
+    await world.advance(1_000);
+
+    expect(await waiting).toMatchObject({
+      code: 'WAIT_TIMEOUT',
+      message: expect.stringContaining('another task of this process') as unknown,
+    });
+    expect(hold.isHeld()).toBe(true);
+  });
+
   it('counts its time once, over the local queue and an unreachable store', async () => {
     await using world = await World.open();
     const client = await world.client();
