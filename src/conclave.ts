@@ -141,9 +141,11 @@ export class Conclave implements AsyncDisposable {
   /**
    * Refuses new calls (`ClosedError`), rejects waiters, tells running callbacks to stop while their keys still stand, waits
    * for them, gives everything back by delete. What still runs after `drainTimeoutMs` keeps its key until its lease ends.
-   * Leaves no timer and no socket. Idempotent.
+   * Leaves no socket, and no timer that keeps the process alive. Idempotent.
+   *
+   * @throws RangeError for a bad `drainTimeoutMs`; then nothing is closed
    */
-  close(options?: CloseOptions): Promise<void> {
+  async close(options?: CloseOptions): Promise<void> {
     this.#closed ??= this.#parts.connection.close(options).then(() => this.#parts.closeStore());
     return this.#closed;
   }

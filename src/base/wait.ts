@@ -109,3 +109,15 @@ export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
+
+/** Resolves when `work` has settled, however, or when the time is up. */
+export async function settledWithin(
+  runtime: Runtime,
+  work: Promise<unknown>,
+  timeoutMs: number,
+): Promise<void> {
+  const timeout = new AbortController();
+  const timer = runtime.setTimer(timeoutMs, () => timeout.abort());
+  await raceSignal(work, timeout.signal).catch(() => {});
+  timer.cancel();
+}

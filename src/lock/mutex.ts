@@ -2,7 +2,7 @@ import { UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { linePrefix, type Place } from '../base/keys.js';
 import type { Wait, WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
-import { Hold } from '../session/hold.js';
+import type { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
 import type { Turn } from '../session/local-queue.js';
 import { noOlderTicket } from '../session/rules.js';
@@ -97,7 +97,7 @@ export class Mutex {
       turn.end();
       return undefined;
     } catch (error) {
-      if (!(error instanceof WaitTimeoutError)) throw error;
+      if (signal?.aborted || !(error instanceof WaitTimeoutError)) throw error;
       throw new UnavailableError(`${error.message}: the store does not answer`, { cause: error });
     } finally {
       wait.end();
@@ -113,7 +113,7 @@ export class Mutex {
   async run<T>(work: (hold: Hold) => Promise<T>, options: WaitOptions = {}): Promise<T> {
     if (typeof work !== 'function') throw new TypeError('run needs a function');
     const hold = await this.acquire(options);
-    return hold.during(work);
+    return this.#line.connection.track(hold.during(work));
   }
 
   /** Who holds and who waits, in order. One read. @throws ConflictError if a newer version of this library wrote a ticket */
@@ -125,14 +125,10 @@ export class Mutex {
   }
 
   #hold(ticket: Ticket, turn: Turn, wait: Wait): Hold {
-    try {
-      // The wait may have ended since the ticket was admitted: `close` has told all holds to stop, and would miss this one.
-      wait.signal.throwIfAborted();
-      return new Hold(ticket, () => giveBack(ticket, turn), wait.waitedMs());
-    } catch (error) {
-      this.#line.abandon(ticket.session, Promise.resolve(ticket), () => turn.end());
-      throw error;
-    }
+    return this.#line.hold(ticket, wait, {
+      giveBack: () => giveBack(ticket, turn),
+      onLeft: () => turn.end(),
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Mutex } from 'async-mutex';
 import { ClosedError } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
-import { checkTimeout } from '../base/wait.js';
+import { checkTimeout, settledWithin } from '../base/wait.js';
 import type { Store } from '../store/store.js';
 import { LineViews } from './line-view.js';
 import { LocalQueues } from './local-queue.js';
@@ -34,6 +34,7 @@ export class Connection {
   readonly #parent: Connection | undefined;
   /** From before their session is open until they are closed. */
   readonly #children = new Set<Connection>();
+  readonly #bodies = new Set<Promise<void>>();
   #session: Session | undefined;
   #closed: Promise<void> | undefined;
 
@@ -89,6 +90,17 @@ export class Connection {
     }
   }
 
+  /** Takes note of a callback that runs under a hold: `close` waits for it. @returns `body` */
+  track<T>(body: Promise<T>): Promise<T> {
+    const over = body.then(
+      () => {},
+      () => {},
+    );
+    this.#bodies.add(over);
+    void over.then(() => this.#bodies.delete(over));
+    return body;
+  }
+
   /**
    * Refuses new calls, rejects waiters, tells callbacks to stop and waits for them, gives everything back by delete.
    * Idempotent; never rejects. The store stays open: whoever opened it closes it.
@@ -102,10 +114,18 @@ export class Connection {
     const reason = new ClosedError('this Conclave has been closed');
     const children = [...this.#children];
     this.#closer.abort(reason);
-    await Promise.all(children.map((child) => child.close({ drainTimeoutMs })));
-    // A session being opened right now is waited for, or nobody would close it.
+    await Promise.all([
+      ...children.map((child) => child.close({ drainTimeoutMs })),
+      this.#closeSession(reason, drainTimeoutMs),
+      // Also those whose session is lost: they have been told to stop, and need the time to do so.
+      settledWithin(this.runtime, Promise.all(this.#bodies), drainTimeoutMs),
+    ]);
+    if (this.#parent) this.#parent.#children.delete(this);
+  }
+
+  async #closeSession(reason: Error, drainTimeoutMs: number): Promise<void> {
+    // One that is being opened right now is waited for, or nobody would close it.
     await this.#opening.waitForUnlock();
     await this.#session?.close(reason, drainTimeoutMs);
-    if (this.#parent) this.#parent.#children.delete(this);
   }
 }

@@ -4,6 +4,7 @@ import { Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import type { Connection } from './connection.js';
+import { type GiveBack, Hold } from './hold.js';
 import { type LineState, type LineViews, sortTickets } from './line-view.js';
 import type { Rule } from './rules.js';
 import type { Session } from './session.js';
@@ -74,7 +75,7 @@ export class Line implements Place {
       await ticket.untilAdmitted(rule, wait.signal, (older) => (wait.obstacle = describeBlockers(older)));
       return ticket;
     } catch (error) {
-      this.abandon(session, taking, options.onLeft);
+      this.#abandon(session, taking, options.onLeft);
       throw error;
     }
   }
@@ -92,7 +93,23 @@ export class Line implements Place {
       if (ticket) await session.untilValid(wait.signal);
       return ticket;
     } catch (error) {
-      this.abandon(session, taking, onLeft);
+      this.#abandon(session, taking, onLeft);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a hold of an admitted ticket.
+   *
+   * @throws the reason of the wait, if it has ended since: `close` has told all holds to stop, and would miss this one
+   */
+  hold(ticket: Ticket, wait: Wait, { giveBack, onLeft }: { giveBack: GiveBack; onLeft: () => void }): Hold {
+    try {
+      // Asked in the same turn in which the hold becomes known.
+      wait.signal.throwIfAborted();
+      return new Hold(ticket, giveBack, wait.waitedMs());
+    } catch (error) {
+      this.#abandon(ticket.session, Promise.resolve(ticket), onLeft);
       throw error;
     }
   }
@@ -108,7 +125,7 @@ export class Line implements Place {
    *
    * @param onLeft called once no trace of it is left
    */
-  abandon(session: Session, taking: Promise<Ticket | undefined>, onLeft?: () => void): void {
+  #abandon(session: Session, taking: Promise<Ticket | undefined>, onLeft?: () => void): void {
     const left = taking.then((ticket) => ticket?.leave()).catch(() => {});
     session.chore(left.then(onLeft));
   }

@@ -112,7 +112,8 @@ export class Lookout {
         events: (_revision, events) => {
           if (events.some((event) => this.#isEnd(event))) this.#options.onGone();
         },
-        ended: (error) => void this.#watchEnded(error),
+        // Rejects if the store is closed meanwhile: then nothing is left to watch.
+        ended: (error) => void this.#watchEnded(error).catch(() => {}),
       },
     );
   }

@@ -4,7 +4,7 @@ import { isConclaveError, SessionLostError, type SessionLostReason } from '../ba
 import { sessionKey, ticketName } from '../base/keys.js';
 import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
-import { raceSignal } from '../base/wait.js';
+import { raceSignal, settledWithin } from '../base/wait.js';
 import type { KeptLease, Renewal } from '../store/keep-alive.js';
 import type { Store } from '../store/store.js';
 import { Deadline } from './deadline.js';
@@ -195,10 +195,7 @@ export class Session {
       running.delete(dependent);
     });
     const drained = Promise.all(stopping).then(() => Promise.all(this.#chores));
-    const timeout = new AbortController();
-    const timer = this.#runtime.setTimer(drainTimeoutMs, () => timeout.abort());
-    await raceSignal(drained, timeout.signal).catch(() => {});
-    timer.cancel();
+    await settledWithin(this.#runtime, drained, drainTimeoutMs);
     // Not `#dependents`: a session lost meanwhile has forgotten them, but its margin belongs to whoever still runs.
     if (running.size > 0) {
       this.#abandon();

@@ -268,6 +268,36 @@ describe('close', () => {
     expect(await running).toMatchObject({ code: 'HOLD_LOST' });
   });
 
+  it('waits for a callback also when its hold was lost before', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    let isDone = false;
+    const running = outcome(
+      client.mutex('m').run(async (hold) => {
+        await new Promise((resolve) => hold.signal.addEventListener('abort', resolve));
+        await world.store.get('something that takes a moment');
+        isDone = true;
+      }),
+    );
+    await world.settle();
+    await world.expireSession(client);
+
+    await client.close();
+
+    expect(isDone).toBe(true);
+    expect(await running).toMatchObject({ code: 'HOLD_LOST' });
+  });
+
+  it('refuses a bad time to drain, and closes nothing', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    expect(await outcome(client.close({ drainTimeoutMs: Number.NaN }))).toBeInstanceOf(RangeError);
+
+    await using hold = await client.mutex('m').acquire();
+    expect(hold.isHeld()).toBe(true);
+  });
+
   it('can be called twice, and is over when the first is', async () => {
     await using world = await World.open();
     const client = await world.client();

@@ -235,7 +235,7 @@ export const mutants = [
   },
   {
     name: 'a hold is granted although the wait has ended',
-    file: 'src/lock/mutex.ts',
+    file: 'src/session/line.ts',
     find: 'wait.signal.throwIfAborted();\n      return new Hold(',
     replace: 'return new Hold(',
     test: closing,
@@ -476,8 +476,8 @@ export const mutants = [
   {
     name: 'close revokes first',
     file: 'src/session/session.ts',
-    find: 'await raceSignal(drained, timeout.signal).catch(() => {});',
-    replace: 'await this.#revoke();\n    await raceSignal(drained, timeout.signal).catch(() => {});',
+    find: 'await settledWithin(this.#runtime, drained, drainTimeoutMs);',
+    replace: 'await this.#revoke();\n    await settledWithin(this.#runtime, drained, drainTimeoutMs);',
     test: lifetimes,
     title: 'releases by delete, before the lease is revoked',
   },
