@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { checkNamespace, decodeName, kindPrefix, type LineKind, type Place } from './base/keys.js';
 import type { Runtime, Timer } from './base/runtime.js';
+import { checkOptions } from './base/wait.js';
 import { maxTimerMs } from './base/runtime.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import { listLines } from './session/line-list.js';
@@ -132,7 +133,9 @@ export class Conclave implements AsyncDisposable {
    *
    * @throws UnavailableError after `dialTimeoutMs`; RangeError for a bad TTL, before any I/O
    */
-  async withSession({ ttlMs }: { readonly ttlMs?: number } = {}): Promise<SessionConclave> {
+  async withSession(options: { readonly ttlMs?: number } = {}): Promise<SessionConclave> {
+    checkOptions(options, ['ttlMs'], 'withSession');
+    const { ttlMs } = options;
     const { connection } = this.#parts;
     const own = await connection.withSession(checkTtl(ttlMs ?? connection.options.ttlMs));
     return new SessionConclave({ connection: own.connection, closeStore: async () => {} }, own.session);
@@ -145,7 +148,8 @@ export class Conclave implements AsyncDisposable {
    *
    * @throws RangeError for a bad `drainTimeoutMs`; then nothing is closed
    */
-  async close(options?: CloseOptions): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkOptions(options, ['drainTimeoutMs'], 'close');
     this.#closed ??= this.#parts.connection.close(options).then(() => this.#parts.closeStore());
     return this.#closed;
   }

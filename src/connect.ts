@@ -1,14 +1,19 @@
 import { sessionKey } from './base/keys.js';
 import { UnavailableError } from './base/errors.js';
 import { type Runtime, systemRuntime } from './base/runtime.js';
+import { checkOptions } from './base/wait.js';
 import { Conclave, type ConclaveOptions, type FoundationOptions } from './conclave.js';
 import type { EtcdTransportOptions } from './etcd/options.js';
 import type { Engine } from './memory/engine.js';
-import type { Transport } from './store/transport.js';
+import { type Transport, TransportError } from './store/transport.js';
 
 export interface ConnectOptions
   extends ConclaveOptions, Omit<EtcdTransportOptions, 'runtime' | 'dialTimeoutMs'> {}
 
+const knownOptions = [
+  ...['endpoints', 'etcd3', 'username', 'password', 'tls', 'dialTimeoutMs'],
+  ...['namespace', 'sessionTtlMs', 'holder', 'runtime'],
+];
 const memoryScheme = 'memory:';
 const defaultDialTimeoutMs = 5_000;
 
@@ -26,6 +31,7 @@ export async function connect(target: string | ConnectOptions): Promise<Conclave
   const options = (typeof target === 'string' ? fromText(target) : target) as ConnectOptions | null;
   if (typeof options !== 'object' || options === null)
     throw new TypeError('connect needs a target: a string, or options');
+  checkOptions(options, knownOptions, 'connect');
   const runtime = options.runtime ?? systemRuntime;
   const endpoints: unknown = options.endpoints ?? [];
   if (!Array.isArray(endpoints) || !endpoints.every((each) => typeof each === 'string'))
@@ -61,7 +67,11 @@ async function opened(
   } catch (error) {
     await conclave.close();
     if (!(error instanceof UnavailableError)) throw error;
-    throw new UnavailableError(`cannot connect: ${error.message}`, { cause: error });
+    const why = error.cause instanceof TransportError ? error.cause.detail : error.message;
+    const where = transport.endpoints.join(', ');
+    throw new UnavailableError(`cannot connect to ${where}: ${why}. Is etcd running there?`, {
+      cause: error,
+    });
   }
 }
 

@@ -24,6 +24,7 @@ export type { TlsOptions } from './etcd/tls-options.js';
 
 export {
   AlreadyExistsError,
+  type AnyConclaveError,
   AuthError,
   ClosedError,
   CompactedError,
@@ -32,6 +33,7 @@ export {
   type ErrorCode,
   FencedOutError,
   FutureRevisionError,
+  type HoldFacts,
   HoldLostError,
   InvalidRequestError,
   isConclaveError,

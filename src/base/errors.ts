@@ -33,7 +33,10 @@ export abstract class ConclaveError extends Error {
 }
 
 /** True for errors of this library, also of another copy of it in the same process; with `code`, only for that kind. */
-export function isConclaveError(error: unknown, code?: ErrorCode): error is ConclaveError {
+export function isConclaveError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is Extract<AnyConclaveError, { readonly code: Code }> {
   if (typeof error !== 'object' || error === null || !(brand in error)) return false;
   return code === undefined || (error as { code?: unknown }).code === code;
 }
@@ -41,11 +44,32 @@ export function isConclaveError(error: unknown, code?: ErrorCode): error is Conc
 /** The wait ended by its own `timeoutMs`. Nothing is held; a ticket left in the line is removed in the background. */
 export class WaitTimeoutError extends ConclaveError {
   readonly code = 'WAIT_TIMEOUT';
+  /** Milliseconds. */
+  readonly waitedMs: number;
+
+  constructor(message: string, waitedMs: number, options?: ErrorOptions) {
+    super(message, options);
+    this.waitedMs = waitedMs;
+  }
+}
+
+/** Which hold an error is about. */
+export interface HoldFacts {
+  readonly key: string;
+  readonly fencingToken: bigint;
 }
 
 /** The hold is lost, or may be: do no more work under it. `cause` says why. */
 export class HoldLostError extends ConclaveError {
   readonly code = 'HOLD_LOST';
+  readonly key: string;
+  readonly fencingToken: bigint;
+
+  constructor(message: string, hold: HoldFacts, options?: ErrorOptions) {
+    super(message, options);
+    this.key = hold.key;
+    this.fencingToken = hold.fencingToken;
+  }
 }
 
 /**
@@ -110,6 +134,14 @@ export class ConflictError extends ConclaveError {
 /** A guarded transaction was refused: the hold it was guarded with is gone. Nothing was written. */
 export class FencedOutError extends ConclaveError {
   readonly code = 'FENCED_OUT';
+  readonly key: string;
+  readonly fencingToken: bigint;
+
+  constructor(message: string, hold: HoldFacts, options?: ErrorOptions) {
+    super(message, options);
+    this.key = hold.key;
+    this.fencingToken = hold.fencingToken;
+  }
 }
 
 /** This store cannot do that (for example: cluster administration on the embedded engine). */
@@ -141,3 +173,22 @@ export class InvalidRequestError extends ConclaveError {
 export class FutureRevisionError extends ConclaveError {
   readonly code = 'FUTURE_REVISION';
 }
+
+/** Every error of the library, told apart by `code`. */
+export type AnyConclaveError =
+  | WaitTimeoutError
+  | HoldLostError
+  | SessionLostError
+  | UnavailableError
+  | OutcomeUnknownError
+  | CompactedError
+  | AuthError
+  | ResourceExhaustedError
+  | ConflictError
+  | FencedOutError
+  | UnsupportedError
+  | ClosedError
+  | NotFoundError
+  | AlreadyExistsError
+  | InvalidRequestError
+  | FutureRevisionError;

@@ -22,6 +22,22 @@ export function checkTimeout(timeoutMs: number, what = 'timeoutMs'): number {
   return timeoutMs;
 }
 
+/**
+ * A misspelled option would be ignored without a word.
+ *
+ * @throws TypeError naming what is unknown, or saying that these are no options
+ */
+export function checkOptions(options: unknown, known: readonly string[], what: string): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what}: options must be an object, not ${String(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new TypeError(`${what}: unknown option ${JSON.stringify(name)}; known are ${known.join(', ')}`);
+    }
+  }
+}
+
 /** One deadline and one signal for all the steps of a blocking call. End it in `finally`, or its timer stays. */
 export class Wait {
   /** Aborts when the wait is over, with the error to reject with. */
@@ -44,7 +60,11 @@ export class Wait {
    * @throws RangeError for a bad `timeoutMs`; the signal's reason if it has aborted already
    */
   static start(runtime: Runtime, options: WaitOptions, what: string): Wait {
+    checkOptions(options, ['timeoutMs', 'signal'], what);
     const timeoutMs = checkTimeout(options.timeoutMs ?? Infinity);
+    if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+      throw new TypeError(`${what}: signal must be an AbortSignal`);
+    }
     options.signal?.throwIfAborted();
     return new Wait(runtime, timeoutMs, options.signal, what);
   }
@@ -68,9 +88,8 @@ export class Wait {
 
   /** The error of a wait that has taken too long. */
   timeout(): WaitTimeoutError {
-    return new WaitTimeoutError(
-      `${this.#what}: not done within ${Math.round(this.waitedMs())} ms${this.obstacle}`,
-    );
+    const waitedMs = Math.round(this.waitedMs());
+    return new WaitTimeoutError(`${this.#what}: not done within ${waitedMs} ms${this.obstacle}`, waitedMs);
   }
 
   waitedMs(): number {

@@ -68,8 +68,9 @@ export function parseLock(args: readonly string[]): LockArguments {
 
 function parseTtl(text: string): number {
   const ttlMs = parseDuration(text, '--ttl');
-  if (ttlMs >= 2_000 && ttlMs % 1_000 === 0) return ttlMs;
-  throw new Failure(exitStatus.usage, `--ttl: ${text} is not whole seconds, 2s or more`);
+  if (ttlMs < 2_000) throw new Failure(exitStatus.usage, `--ttl: ${text} is too short: 2s at least`);
+  if (ttlMs % 1_000 === 0) return ttlMs;
+  throw new Failure(exitStatus.usage, `--ttl: ${text} is not whole seconds`);
 }
 
 function parseCommand([program, ...args]: readonly string[]): LockArguments['command'] {

@@ -1,6 +1,6 @@
 import { UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { linePrefix, type Place } from '../base/keys.js';
-import type { Wait, WaitOptions } from '../base/wait.js';
+import { checkOptions, type Wait, type WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
 import type { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
@@ -83,7 +83,9 @@ export class Mutex {
    * @returns undefined if it is not free
    * @throws UnavailableError if the store cannot be reached within `dialTimeoutMs`; SessionLostError; ClosedError
    */
-  async tryAcquire({ signal }: Pick<WaitOptions, 'signal'> = {}): Promise<Hold | undefined> {
+  async tryAcquire(options: Pick<WaitOptions, 'signal'> = {}): Promise<Hold | undefined> {
+    checkOptions(options, ['signal'], `${this.#line.title}: tryAcquire`);
+    const { signal } = options;
     const { store } = this.#line.connection;
     const wait = this.#line.startWait({ signal, timeoutMs: store.timeoutMs });
     try {
@@ -110,7 +112,7 @@ export class Mutex {
    * @throws the error of `work`; HoldLostError if it succeeded but the lock had been lost before it ended; what `acquire`
    * throws, before `work` was called
    */
-  async run<T>(work: (hold: Hold) => Promise<T>, options: WaitOptions = {}): Promise<T> {
+  async run<T>(work: (hold: Hold) => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
     if (typeof work !== 'function') throw new TypeError('run needs a function');
     const hold = await this.acquire(options);
     return this.#line.connection.track(hold.during(work));

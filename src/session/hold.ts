@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import { FencedOutError, HoldLostError } from '../base/errors.js';
+import { FencedOutError, HoldLostError, OutcomeUnknownError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
 import type { Dependent } from './lookout.js';
@@ -98,11 +98,14 @@ export class Hold implements AsyncDisposable {
     const { session } = this.#ticket;
     this.#noticeLoss();
     if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
-    const answer = await session.store.txn({ if: this.guard(), then: ops });
+    const answer = await session.store.txn({ if: this.guard(), then: ops }).catch((error: unknown) => {
+      throw this.#explainUnknown(error);
+    });
     if (answer.succeeded) return answer;
     this.#dependent.keyGone();
     throw new FencedOutError(
       `${this.#title()} has been lost: the store refused the write, nothing was written`,
+      this,
     );
   }
 
@@ -131,7 +134,7 @@ export class Hold implements AsyncDisposable {
    *
    * @throws the error of `work`; HoldLostError if `work` succeeded but the hold had been lost before it ended
    */
-  async during<T>(work: (hold: this) => Promise<T>): Promise<T> {
+  async during<T>(work: (hold: this) => T | Promise<T>): Promise<T> {
     // Lost, or told to stop, before it began.
     if (this.signal.aborted) {
       await this[Symbol.asyncDispose]();
@@ -170,7 +173,10 @@ export class Hold implements AsyncDisposable {
     } finally {
       session.forget(this.#dependent);
     }
-    throw new HoldLostError(`${this.#title()} had been lost before it was released: its ticket was gone`);
+    throw new HoldLostError(
+      `${this.#title()} had been lost before it was released: its ticket was gone`,
+      this,
+    );
   }
 
   /** "Stop now", while the key still stands. */
@@ -191,7 +197,7 @@ export class Hold implements AsyncDisposable {
     if (this.#state !== 'held') return;
     this.#state = 'lost';
     const { session } = this.#ticket;
-    this.#loss = new HoldLostError(`${this.#title()} is lost: ${cause.message}`, { cause });
+    this.#loss = new HoldLostError(`${this.#title()} is lost: ${cause.message}`, this, { cause });
     session.forget(this.#dependent);
     this.#controller.abort(this.#loss);
     const heldMs = session.options.runtime.now() - this.#grantedAt;
@@ -200,12 +206,19 @@ export class Hold implements AsyncDisposable {
     void this.#giveBack().catch(() => {});
   }
 
+  /** More can be said of a guarded write than of any: what becomes of it is settled when the ticket goes. */
+  #explainUnknown(error: unknown): unknown {
+    if (!(error instanceof OutcomeUnknownError)) return error;
+    const text = `commit under the ${this.#title()}: sent, but not answered; it may be applied as long as the ticket stands, not after`;
+    return new OutcomeUnknownError(text, { cause: error });
+  }
+
   #notHeld(): HoldLostError {
     const why =
       this.#state === 'released'
         ? 'it has been released'
         : 'the wall clock has jumped, the machine may have been suspended; a renewal will tell';
-    return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`);
+    return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`, this);
   }
 
   #title(): string {

@@ -118,9 +118,12 @@ export class Caller {
       if (!maySendAgain(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) {
         // For a read it makes no difference, and the latest error is the better message.
         if (unknown && outcomeOf(error) === 'not-done' && isMutation(method, request)) throw unknown;
+        // "Refused" tells more than that the last attempt had no time left.
+        const isSilence = error.status === 'deadline-exceeded';
+        if (lastError && isSilence && !(mutates && outcomeOf(error) === 'unknown')) throw lastError;
         return false;
       }
-      lastError = error;
+      if (!lastError || error.status !== 'deadline-exceeded') lastError = error;
       if (error.status === 'deadline-exceeded') silences++;
       report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
       return true;
@@ -216,7 +219,16 @@ function hasWrites(txn: Calls['txn']['request']): boolean {
 function describe<M extends Method>(method: M, request: Calls[M]['request']): string {
   if ('range' in request) return `${method} ${quote(request.range.key)}`;
   if ('key' in request) return `${method} ${quote(request.key)}`;
+  if ('if' in request) return `${method} on ${quote(firstKey(request as Calls['txn']['request']))}`;
   return method;
+}
+
+/** Enough to recognise a transaction by: what it writes or reads first, or what it compares. */
+function firstKey({ if: compares, then, else: otherwise }: Calls['txn']['request']): Uint8Array {
+  const [op] = [...then, ...otherwise];
+  if (op?.kind === 'put') return op.key;
+  if (op?.kind === 'txn') return firstKey(op);
+  return op?.range.key ?? compares[0]?.range.key ?? new Uint8Array();
 }
 
 function quote(key: Uint8Array): string {

@@ -172,6 +172,7 @@ export interface TxnParts<Then extends readonly Op[], Else extends readonly Op[]
 export function txn<const Then extends readonly Op[] = [], const Else extends readonly Op[] = []>(
   parts: TxnParts<Then, Else>,
 ): TxnOp<Then, Else> {
+  checkParts(parts);
   // An absent branch is the empty one, which is what its type parameter then says.
   return {
     kind: 'txn',
@@ -179,6 +180,34 @@ export function txn<const Then extends readonly Op[] = [], const Else extends re
     then: parts.then ?? ([] as readonly Op[] as Then),
     else: parts.else ?? ([] as readonly Op[] as Else),
   };
+}
+
+/** Otherwise the wire would refuse them after they count as sent. @throws TypeError */
+function checkParts({
+  if: compares = [],
+  then = [],
+  else: otherwise = [],
+}: TxnParts<readonly Op[], readonly Op[]>): void {
+  if (![compares, then, otherwise].every(Array.isArray))
+    throw new TypeError('if, then and else must be arrays');
+  compares.forEach((each: unknown, i) => {
+    if (!hasField(each, 'target')) throw new TypeError(`if[${i}] is nothing that compare.* has returned`);
+  });
+  for (const op of [...then, ...otherwise]) checkOp(op);
+}
+
+/** @throws TypeError unless it looks like what `get`, `put`, `remove` or `txn` return */
+export function checkOp(op: unknown): void {
+  const kind = hasField(op, 'kind') ? op.kind : undefined;
+  const isWhole =
+    (kind === 'put' && hasField(op, 'key') && hasField(op, 'value')) ||
+    ((kind === 'get' || kind === 'remove') && hasField(op, 'range')) ||
+    (kind === 'txn' && hasField(op, 'then'));
+  if (!isWhole) throw new TypeError('an operation must be what get(), put(), remove() or txn() has returned');
+}
+
+function hasField<K extends string>(value: unknown, field: K): value is Record<K, unknown> {
+  return typeof value === 'object' && value !== null && field in value;
 }
 
 export type CompareResult = '=' | '!=' | '<' | '>';

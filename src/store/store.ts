@@ -6,6 +6,7 @@ import { Endpoints } from './endpoints.js';
 import { KeepAlive } from './keep-alive.js';
 import { Leases } from './lease.js';
 import {
+  checkOp,
   get,
   type GetOptions,
   type Op,
@@ -90,6 +91,7 @@ export class Store {
 
   /** Runs one operation value. */
   async do<O extends Op>(op: O, options?: CallOptions): Promise<Answer<ResultOf<O>>> {
+    checkOp(op);
     return (await this.#dispatch(op, options)) as Answer<ResultOf<O>>;
   }
 

@@ -32,7 +32,7 @@ describe('a wait', () => {
     expect(wait.signal.aborted).toBe(false);
     await runtime.advance(1);
     expect(wait.signal.reason).toEqual(
-      new WaitTimeoutError('mutex "m": not done within 100 ms; held by host-7'),
+      new WaitTimeoutError('mutex "m": not done within 100 ms; held by host-7', 100),
     );
     expect(wait.signal.reason).toBeInstanceOf(WaitTimeoutError);
   });

@@ -1,6 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { ClosedError, type Hold, SessionLostError, WaitTimeoutError } from '../../src/index.js';
+import {
+  ClosedError,
+  isConclaveError,
+  type Hold,
+  SessionLostError,
+  WaitTimeoutError,
+} from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { outcome, ticketsOf } from './observe.js';
 
@@ -378,6 +384,47 @@ describe('a session of its own', () => {
 
     expect(await outcome(client.withSession({ ttlMs }))).toBeInstanceOf(RangeError);
     expect(world.calls(client)).toEqual([]);
+  });
+});
+
+describe('options', () => {
+  it('that are misspelled, or no options, are refused before anything is sent', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const wrong = { timeout: 5 } as object;
+    const signal = new AbortController() as unknown as AbortSignal;
+    const calls = [
+      client.mutex('m').acquire(wrong),
+      client.mutex('m').acquire(5_000 as never),
+      client.mutex('m').acquire({ signal }),
+      client.mutex('m').tryAcquire(wrong),
+      client.mutex('m').run(() => 1, wrong),
+      client.withSession({ sessionTtlMs: 3_000 } as object),
+      client.close({ drainMs: 1 } as object),
+      client.store.txn({ then: [{ key: 'k', value: 'v' }] as never }),
+      client.store.txn({ if: [{}] as never }),
+      client.store.do({ kind: 'put' } as never),
+    ];
+
+    for (const call of calls) expect(await outcome(call)).toBeInstanceOf(TypeError);
+    expect(world.calls(client)).toEqual([]);
+  });
+});
+
+describe('errors', () => {
+  it('carry their facts, and are told apart by code', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const hold = await client.mutex('m').acquire();
+    const late = await outcome(client.mutex('m').acquire({ timeoutMs: 0 }));
+    await world.expireSession(client);
+    await world.settle();
+    const lost = await outcome(hold.release());
+
+    expect(late).toMatchObject({ code: 'WAIT_TIMEOUT', waitedMs: 0 });
+    expect(lost).toMatchObject({ key: hold.key, fencingToken: hold.fencingToken });
+    if (!isConclaveError(lost, 'HOLD_LOST') || !isConclaveError(lost.cause, 'SESSION_LOST')) throw lost;
+    expect(lost.cause.reason).toBe('revoked');
   });
 });
 

@@ -235,7 +235,7 @@ describe('keep-alive once', () => {
     expect(runtime.pendingTimers).toBe(0);
   });
 
-  it.each(['enough', new WaitTimeoutError('mine')])(
+  it.each(['enough', new WaitTimeoutError('mine', 1)])(
     'ends with the reason of its signal, %o',
     async (reason) => {
       const abort = new AbortController();

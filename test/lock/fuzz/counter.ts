@@ -125,7 +125,7 @@ async function write(
       return;
     case 'guard': {
       const { succeeded } = await store.txn({ if: guard, then: [op] });
-      if (!succeeded) throw new FencedOutError('the guard refused');
+      if (!succeeded) throw new FencedOutError('the guard refused', hold);
       return;
     }
     case 'unguarded':
