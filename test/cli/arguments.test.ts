@@ -52,7 +52,7 @@ describe('lock', () => {
     [['a', '--'], 'nothing to run'],
     [['a', 'true'], 'the command stands behind "--"'],
     [['a', '--path', 'p'], 'in the place of the name'],
-    [['a', '--ttl', '1s'], '2s or more'],
+    [['a', '--ttl', '1s'], '2s at least'],
     [['a', '--ttl', '2500ms'], 'whole seconds'],
     [['a', '--ttl', '15'], 'no unit'],
     [['a', '--try', '--timeout', '1s'], '--try does not wait'],
