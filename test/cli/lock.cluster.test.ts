@@ -215,5 +215,7 @@ it('ends with 69 if etcd cannot be reached, and names what was tried', async () 
   const args = ['lock', 'a', '--endpoints', 'http://127.0.0.1:1', '--', 'echo', 'ran'];
   const { status, stdout, stderr } = await conclave(args);
   expect([status, stdout]).toEqual([69, '']);
-  expect(stderr).toMatch(/^conclave: .*http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*--endpoints or CONCLAVE_ENDPOINTS\n$/);
+  expect(stderr).toMatch(
+    /^conclave: .*http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*--endpoints or CONCLAVE_ENDPOINTS\n$/,
+  );
 });
