@@ -1,13 +1,15 @@
 import { hostname } from 'node:os';
-import { checkNamespace, decodeName, kindPrefix, type LineKind, type Place } from './base/keys.js';
+import { checkNamespace, type Place } from './base/keys.js';
 import type { Runtime, Timer } from './base/runtime.js';
 import { checkOptions } from './base/wait.js';
 import { maxTimerMs } from './base/runtime.js';
 import { type CloseOptions, Connection } from './session/connection.js';
+import { type LineKind, lineKinds } from './session/line-kinds.js';
 import { listLines } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
 import { Mutex } from './lock/mutex.js';
+import type { LockOptions } from './lock/options.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
 
@@ -43,14 +45,9 @@ interface Parts {
   readonly closeStore: () => Promise<void>;
 }
 
-export type ListKind = 'mutex';
-
-/** The folder of each kind below the namespace. */
-const kinds: Readonly<Record<ListKind, LineKind>> = { mutex: 'lock' };
-
 /** What `list` tells of one line. */
 export interface ListEntry {
-  readonly kind: ListKind;
+  readonly kind: LineKind;
   readonly name: string;
   readonly holders: readonly TicketInfo[];
   readonly waiters: readonly TicketInfo[];
@@ -58,7 +55,7 @@ export interface ListEntry {
 
 export interface ListOptions {
   /** @default every kind */
-  readonly kind?: ListKind;
+  readonly kind?: LineKind;
 }
 
 /**
@@ -104,9 +101,9 @@ export class Conclave implements AsyncDisposable {
     return this.#parts.connection.namespace;
   }
 
-  /** A fair mutual-exclusion lock. No I/O. @throws TypeError, RangeError for a bad name */
-  mutex(place: Place): Mutex {
-    return new Mutex(this.#parts.connection, place);
+  /** A fair mutual-exclusion lock. No I/O. @throws TypeError, RangeError for a bad name or option */
+  mutex(place: Place, options: LockOptions = {}): Mutex {
+    return new Mutex(this.#parts.connection, place, options);
   }
 
   /**
@@ -115,13 +112,14 @@ export class Conclave implements AsyncDisposable {
    * @throws TypeError for an unknown kind
    */
   async *list({ kind }: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
-    if (kind !== undefined && !Object.hasOwn(kinds, kind))
-      throw new TypeError(`kind must be one of ${Object.keys(kinds).join(', ')}`);
+    const kinds = Object.keys(lineKinds) as LineKind[];
+    if (kind !== undefined && !kinds.includes(kind))
+      throw new TypeError(`kind must be one of ${kinds.join(', ')}`);
     const { namespace, store, closing } = this.#parts.connection;
-    for (const each of kind ? [kind] : (Object.keys(kinds) as ListKind[])) {
-      for await (const { name, tickets } of listLines(store, kindPrefix(namespace, kinds[each]))) {
+    for (const each of kind ? [kind] : kinds) {
+      for await (const line of listLines(store, namespace, each)) {
         closing.throwIfAborted();
-        yield { kind: each, name: decodeName(name), holders: tickets.slice(0, 1), waiters: tickets.slice(1) };
+        yield { kind: each, ...line };
       }
     }
   }

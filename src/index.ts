@@ -5,13 +5,15 @@ export {
   type ConclaveOptions,
   type FoundationOptions,
   type ListEntry,
-  type ListKind,
   type ListOptions,
   type SessionConclave,
 } from './conclave.js';
 export type { CloseOptions } from './session/connection.js';
 export type { Hold } from './session/hold.js';
 export type { Holder, TicketInfo } from './session/ticket-value.js';
+export type { LineKind } from './session/line-kinds.js';
+export type { Lock } from './lock/lock.js';
+export type { LockOptions, ReentrantOptions } from './lock/options.js';
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
@@ -24,6 +26,7 @@ export type { TlsOptions } from './etcd/tls-options.js';
 
 export {
   AlreadyExistsError,
+  AlreadyHeldError,
   type AnyConclaveError,
   AuthError,
   ClosedError,

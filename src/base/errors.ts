@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'AUTH'
   | 'RESOURCE_EXHAUSTED'
   | 'CONFLICT'
+  | 'ALREADY_HELD'
   | 'FENCED_OUT'
   | 'UNSUPPORTED'
   | 'CLOSED'
@@ -131,6 +132,22 @@ export class ConflictError extends ConclaveError {
   readonly code = 'CONFLICT';
 }
 
+/**
+ * The callback that asks holds it already: it would wait for itself. Nothing was sent. Hand the hold on to whoever needs
+ * it, or name the lock `reentrant`.
+ */
+export class AlreadyHeldError extends ConclaveError {
+  readonly code = 'ALREADY_HELD';
+  readonly key: string;
+  readonly fencingToken: bigint;
+
+  constructor(message: string, hold: HoldFacts, options?: ErrorOptions) {
+    super(message, options);
+    this.key = hold.key;
+    this.fencingToken = hold.fencingToken;
+  }
+}
+
 /** A guarded transaction was refused: the hold it was guarded with is gone. Nothing was written. */
 export class FencedOutError extends ConclaveError {
   readonly code = 'FENCED_OUT';
@@ -185,6 +202,7 @@ export type AnyConclaveError =
   | AuthError
   | ResourceExhaustedError
   | ConflictError
+  | AlreadyHeldError
   | FencedOutError
   | UnsupportedError
   | ClosedError

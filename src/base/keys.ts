@@ -2,7 +2,7 @@
  * Where things are stored. `docs/keys.md` describes the layout for administrators and other programs; a golden test
  * keeps it, since clients of different versions share it during a rolling deploy.
  */
-export type LineKind = 'lock';
+export type LineFolder = 'lock' | 'rw' | 'semaphore' | 'election';
 
 /** A name within the namespace, or a raw prefix shared with other programs (Go's layout: `<path>/<ticket>`). */
 export type Place = string | { readonly path: string };
@@ -25,9 +25,9 @@ export function sessionKey(namespace: string, leaseId: bigint): string {
   return `${namespace}/session/${leaseId.toString(16).padStart(16, '0')}`;
 }
 
-/** Prefix of all lines of a kind. */
-export function kindPrefix(namespace: string, kind: LineKind): string {
-  return `${namespace}/${kind}/`;
+/** Prefix of all lines in a folder. */
+export function folderPrefix(namespace: string, folder: LineFolder): string {
+  return `${namespace}/${folder}/`;
 }
 
 /**
@@ -37,8 +37,8 @@ export function kindPrefix(namespace: string, kind: LineKind): string {
  *
  * @throws TypeError for an empty name or path, or one that is no well-formed text; RangeError for one that is too long
  */
-export function linePrefix(namespace: string, kind: LineKind, place: Place): string {
-  if (typeof place === 'string') return `${kindPrefix(namespace, kind)}${encodeName(place)}/`;
+export function linePrefix(namespace: string, folder: LineFolder, place: Place): string {
+  if (typeof place === 'string') return `${folderPrefix(namespace, folder)}${encodeName(place)}/`;
   const path: unknown = (place as { readonly path: string } | null | undefined)?.path; // from plain JavaScript
   if (typeof path !== 'string' || path === '') {
     throw new TypeError('expected a name, or { path } with a non-empty path');
@@ -65,7 +65,22 @@ export function decodeName(encoded: string): string {
   }
 }
 
+/** Where the lock delay of a line is marked. @param line its prefix */
+export function delayKey(namespace: string, line: string): string {
+  return `${namespace}/delay/${encodeURIComponent(line)}`;
+}
+
 /** Unique for ever: lease ids are never used again, the counter never within a session. */
 export function ticketName(leaseId: bigint, counter: number): string {
   return `${leaseId.toString(16)}-${counter}`;
+}
+
+/** The last part of a ticket's key. */
+export function ticketNameIn(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
+}
+
+/** For messages: a name, or the path. */
+export function placeText(place: Place): string {
+  return JSON.stringify(typeof place === 'string' ? place : place.path);
 }

@@ -10,16 +10,16 @@ import type { Origin } from './open-lease.js';
 /** What the store showed at one revision. */
 export interface Look {
   readonly revision: bigint;
-  readonly result: GetResult;
+  readonly results: readonly GetResult[];
 }
 
 interface Question {
-  readonly op: GetOp;
+  readonly ops: readonly GetOp[];
   readonly answer: (look: Look) => void;
 }
 
-/** Questions one transaction can carry, well below the server's limit of 128 operations. */
-const questionsPerBump = 100;
+/** Reads one transaction can carry besides the put: the server's limit is 128 operations. */
+const readsPerBump = 127;
 
 /**
  * Settles requests whose answer was lost.
@@ -74,13 +74,13 @@ export class Epoch {
   }
 
   /**
-   * Proves that no request sent before this call will be applied after the revision returned, and shows `op` at it.
+   * Proves that no request sent before this call will be applied after the revision returned, and shows `ops` at it.
    * Tries until it is answered. One transaction settles all that ask while another is under way.
    *
    * @throws SessionLostError when the session ends first; then nothing leased can be applied any more
    */
-  async fenceThenLook(op: GetOp): Promise<Look> {
-    const answered = new Promise<Look>((resolve) => this.#questions.push({ op, answer: resolve }));
+  async fenceThenLook(ops: readonly GetOp[]): Promise<Look> {
+    const answered = new Promise<Look>((resolve) => this.#questions.push({ ops, answer: resolve }));
     if (!this.#bumping) void this.#answerAll();
     return raceSignal(answered, this.#ended);
   }
@@ -89,20 +89,27 @@ export class Epoch {
     this.#bumping = true;
     while (this.#questions.length > 0 && !this.#ended.aborted) {
       // Rejects only when the session has ended, which everyone who asks is told by `#ended`, or the store is closed.
-      await this.#bump(this.#questions.splice(0, questionsPerBump)).catch(() => {});
+      await this.#bump(this.#nextQuestions()).catch(() => {});
     }
     this.#bumping = false;
   }
 
+  /** As many as one transaction can carry; one at least. */
+  #nextQuestions(): readonly Question[] {
+    let reads = 0;
+    const tooMany = this.#questions.findIndex(({ ops }) => (reads += ops.length) > readsPerBump);
+    return this.#questions.splice(0, tooMany < 0 ? this.#questions.length : Math.max(1, tooMany));
+  }
+
   async #bump(questions: readonly Question[]): Promise<void> {
-    const ops = questions.map(({ op }) => op);
+    const reads = questions.flatMap(({ ops }) => ops);
     const answer = await retry(
       this.#runtime,
       () =>
         this.#store.txn(
           {
             if: [compare.createRevision(this.#key, '=', this.#createRevision)],
-            then: [put(this.#key, '', { ignoreValue: true, lease: this.#leaseId }), ...ops],
+            then: [put(this.#key, '', { ignoreValue: true, lease: this.#leaseId }), ...reads],
           },
           { timeoutMs: this.#requestTimeoutMs },
         ),
@@ -123,10 +130,10 @@ export class Epoch {
     const { revision } = answer.header;
     if (revision > this.#modRevision) this.#modRevision = revision;
     const results = answer.responses.slice(1) as readonly GetResult[];
-    questions.forEach(({ answer: reply }, i) => {
-      const result = results[i];
-      if (result) reply({ revision, result });
-    });
+    let next = 0;
+    for (const { ops, answer: reply } of questions) {
+      reply({ revision, results: results.slice(next, (next += ops.length)) });
+    }
   }
 }
 

@@ -3,11 +3,13 @@ import { report } from '../base/diagnostics.js';
 import { FencedOutError, HoldLostError, OutcomeUnknownError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
+import type { Store } from '../store/store.js';
+import type { Admitted } from './admitted.js';
+import type { Demand } from './demand.js';
+import type { Line } from './line.js';
 import type { Dependent } from './lookout.js';
+import { runUnder, type Scoped } from './scope.js';
 import type { Ticket } from './ticket.js';
-
-/** How a hold gives back what it holds: true if it still had it. */
-export type GiveBack = () => Promise<boolean>;
 
 /**
  * What every grant gives: the proof of it, the news of its loss, and the way to give it back.
@@ -19,7 +21,7 @@ export type GiveBack = () => Promise<boolean>;
  * the write, and a stalled etcd leader may end a lease early. Only the place that is written to can refuse: guard writes
  * to the store with `guard()` or `commit()`, and have other databases keep the highest `fencingToken` they have seen.
  */
-export class Hold implements AsyncDisposable {
+export class Hold implements AsyncDisposable, Scoped {
   readonly key: string;
   /** Larger than that of every earlier holder of the same line. Not comparable between lines. */
   readonly fencingToken: bigint;
@@ -29,36 +31,39 @@ export class Hold implements AsyncDisposable {
    */
   readonly signal: AbortSignal;
 
-  readonly #ticket: Ticket;
-  readonly #giveBack: GiveBack;
+  /** What it stands on. */
+  protected readonly admitted: Admitted;
   readonly #grantedAt: number;
   readonly #controller = new AbortController();
-  readonly #dependent: Dependent;
+  readonly #dependents: readonly Dependent[];
   #state: 'held' | 'released' | 'lost' = 'held';
   #loss: HoldLostError | undefined;
   #releasing: Promise<void> | undefined;
   /** The callback that runs under this hold, if one does. */
   #body: Promise<unknown> | undefined;
+  /** What it was exchanged for. */
+  #successor: Hold | undefined;
 
-  /** @param waitedMs how long the caller waited for it */
-  constructor(ticket: Ticket, giveBack: GiveBack, waitedMs: number) {
+  /** @internal Holds come from the primitives. */
+  constructor(admitted: Admitted) {
+    const { ticket, waitedMs } = admitted;
     const { session } = ticket;
     session.assertAlive();
-    this.#ticket = ticket;
-    this.#giveBack = giveBack;
+    this.admitted = admitted;
     this.key = ticket.key;
     this.fencingToken = ticket.createRevision;
     this.signal = this.#controller.signal;
     setMaxListeners(0, this.signal); // whatever can be interrupted listens: many are no leak
     this.#grantedAt = session.options.runtime.now();
-    this.#dependent = {
-      key: this.key,
+    this.#dependents = ticket.spots.map(({ key }) => ({
+      key,
       createRevision: this.fencingToken,
       stop: (reason) => this.#stop(reason),
       sessionLost: (error) => this.#lose(error),
-      keyGone: () => this.#lose(new Error(`ticket ${this.key} was removed by somebody else`)),
-    };
-    session.remember(this.#dependent);
+      keyGone: () => this.keyGone(key),
+    }));
+    for (const dependent of this.#dependents) session.remember(dependent);
+    admitted.join();
     session.options.runtime.probe('hold.granted');
     report('conclave:acquired', () => ({ key: this.key, fencingToken: this.fencingToken, waitedMs }));
   }
@@ -69,7 +74,7 @@ export class Hold implements AsyncDisposable {
    */
   isHeld(): boolean {
     this.#noticeLoss();
-    return this.#state === 'held' && this.#ticket.session.isValid();
+    return this.#state === 'held' && this.#ticket().session.isValid();
   }
 
   /** @throws HoldLostError unless `isHeld()` */
@@ -84,7 +89,7 @@ export class Hold implements AsyncDisposable {
    */
   guard(): Compare[] {
     this.isHeld();
-    return [this.#ticket.guard()];
+    return [...this.#ticket().guards()];
   }
 
   /**
@@ -95,14 +100,14 @@ export class Hold implements AsyncDisposable {
    * @throws OutcomeUnknownError if the answer was lost; it may be applied as long as the ticket stands, not after
    */
   async commit<const Ops extends readonly Op[]>(ops: Ops): Promise<Answer<TxnResult<Ops, []>>> {
-    const { session } = this.#ticket;
+    const { session } = this.#ticket();
     this.#noticeLoss();
     if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
     const answer = await session.store.txn({ if: this.guard(), then: ops }).catch((error: unknown) => {
       throw this.#explainUnknown(error);
     });
     if (answer.succeeded) return answer;
-    this.#dependent.keyGone();
+    this.keyGone(this.key);
     throw new FencedOutError(
       `${this.#title()} has been lost: the store refused the write, nothing was written`,
       this,
@@ -141,28 +146,72 @@ export class Hold implements AsyncDisposable {
       throw this.signal.reason;
     }
     // An `async` wrapper: a synchronous throw becomes a rejection.
-    const body = (async () => work(this))();
+    const body = runUnder(this, async () => work(this));
     this.#body = body;
     try {
       const result = await body;
-      this.#body = undefined;
-      await this.release();
+      await this.#afterBody().release();
       return result;
     } catch (error) {
-      this.#body = undefined;
-      await this[Symbol.asyncDispose](); // The body's error is the one to report.
+      await this.#afterBody()[Symbol.asyncDispose](); // The body's error is the one to report.
       throw error;
     }
   }
 
+  /** @internal Whether it keeps others out of one of these lines. Looks at the clock. */
+  standsIn(store: Store, lines: readonly Line[]): boolean {
+    if (this.#successor) return this.#successor.standsIn(store, lines);
+    this.#noticeLoss();
+    if (this.#state !== 'held' || this.#ticket().session.store !== store) return false;
+    return this.#ticket().spots.some(({ line }) => lines.some(({ prefix }) => prefix === line.prefix));
+  }
+
+  /** @internal What a second hold like this one can stand on; undefined if the demand or the lines are others. */
+  again(demand: Demand, lines: readonly Line[]): Admitted | undefined {
+    if (this.#successor) return this.#successor.again(demand, lines);
+    const { spots, request } = this.#ticket();
+    const isSame =
+      spots.length === lines.length && spots.every(({ line }, i) => line.prefix === lines[i]?.prefix);
+    return isSame && request.demand === demand && this.#state === 'held' ? this.admitted : undefined;
+  }
+
+  /**
+   * Goes on as `next`, which stands in the line already. The callback under this hold goes on under that one, which is
+   * released when it has ended; `signal` speaks for both.
+   */
+  protected async continueAs(next: Hold): Promise<void> {
+    this.#successor = next;
+    next.#body = this.#body;
+    next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
+    await this.release();
+  }
+
+  protected keyGone(key: string): void {
+    this.#lose(new Error(`ticket ${key} was removed by somebody else`));
+  }
+
+  #ticket(): Ticket {
+    return this.admitted.ticket;
+  }
+
+  #forget(): void {
+    for (const dependent of this.#dependents) this.#ticket().session.forget(dependent);
+  }
+
+  /** The hold to give back when the callback has ended. */
+  #afterBody(): Hold {
+    this.#body = undefined;
+    return this.#successor ? this.#successor.#afterBody() : this;
+  }
+
   async #release(): Promise<void> {
-    const { session } = this.#ticket;
+    const { session } = this.#ticket();
     this.#noticeLoss();
     if (this.#state === 'lost') throw this.#loss;
     this.#state = 'released';
     session.options.runtime.probe('hold.release');
     try {
-      if (await this.#giveBack()) {
+      if (await this.admitted.leave()) {
         report('conclave:released', () => ({
           key: this.key,
           fencingToken: this.fencingToken,
@@ -171,7 +220,7 @@ export class Hold implements AsyncDisposable {
         return;
       }
     } finally {
-      session.forget(this.#dependent);
+      this.#forget();
     }
     throw new HoldLostError(
       `${this.#title()} had been lost before it was released: its ticket was gone`,
@@ -189,21 +238,21 @@ export class Hold implements AsyncDisposable {
 
   /** The deadline may have passed; or the session is over, and its signal is just telling others before this hold. */
   #noticeLoss(): void {
-    const { session } = this.#ticket;
+    const { session } = this.#ticket();
     if (!session.isAlive()) this.#lose(session.signal.reason as Error);
   }
 
   #lose(cause: Error): void {
     if (this.#state !== 'held') return;
     this.#state = 'lost';
-    const { session } = this.#ticket;
+    const { session } = this.#ticket();
     this.#loss = new HoldLostError(`${this.#title()} is lost: ${cause.message}`, this, { cause });
-    session.forget(this.#dependent);
+    this.#forget();
     this.#controller.abort(this.#loss);
     const heldMs = session.options.runtime.now() - this.#grantedAt;
     report('conclave:lost', () => ({ key: this.key, fencingToken: this.fencingToken, heldMs, error: cause }));
     // Lets local followers go on; the store has nothing to give back.
-    void this.#giveBack().catch(() => {});
+    void this.admitted.leave().catch(() => {});
   }
 
   /** More can be said of a guarded write than of any: what becomes of it is settled when the ticket goes. */
@@ -222,6 +271,6 @@ export class Hold implements AsyncDisposable {
   }
 
   #title(): string {
-    return `hold on ${this.#ticket.line.title} (${this.key}, token ${this.fencingToken})`;
+    return `hold on ${this.#ticket().title} (${this.key}, token ${this.fencingToken})`;
   }
 }

@@ -1,38 +1,50 @@
 import { toText } from '../base/bytes.js';
 import { CompactedError } from '../base/errors.js';
+import { decodeName, folderPrefix } from '../base/keys.js';
 import { get, range, type GetOp, prefixEnd } from '../store/operations.js';
 import { toBytes } from '../base/bytes.js';
 import type { KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
-import { sortTickets } from './line-view.js';
+import { lineAt, lineKinds, type LineKind } from './line-kinds.js';
+import { divide } from './rules.js';
 import { readTicket, type TicketInfo } from './ticket-value.js';
 
 const pageSize = 500;
 
 export interface ListedLine {
-  /** As escaped in the key. */
   readonly name: string;
-  /** In the line's order. */
-  readonly tickets: readonly TicketInfo[];
+  /** In the line's order, both. */
+  readonly holders: readonly TicketInfo[];
+  readonly waiters: readonly TicketInfo[];
 }
 
-/** All lines below a prefix, in the order of their names, each complete; a page of keys at a time. */
+/** All lines of a kind in which somebody stands, in the order of their names, each complete; a page of keys at a time. */
 export async function* listLines(
   store: Store,
-  kindPrefix: string,
+  namespace: string,
+  kind: LineKind,
 ): AsyncGenerator<ListedLine, void, undefined> {
-  let current: { name: string; kvs: KeyValue[] } | undefined;
-  for await (const kv of keysBelow(store, kindPrefix)) {
-    const name = toText(kv.key).slice(kindPrefix.length).split('/')[0] ?? '';
-    if (current && current.name !== name) yield complete(current);
-    if (current?.name === name) current.kvs.push(kv);
-    else current = { name, kvs: [kv] };
+  const start = folderPrefix(namespace, lineKinds[kind].folder);
+  for await (const [folder, kvs] of byFolder(keysBelow(store, start), start)) {
+    const line = lineAt(kind, { prefix: `${start}${folder}/`, title: folder });
+    const { holders, waiters } = divide(lineKinds[kind].rule, line.stateOf(0n, kvs));
+    if (holders.length + waiters.length === 0) continue; // a semaphore that nobody uses
+    yield { name: decodeName(folder), holders: holders.map(readTicket), waiters: waiters.map(readTicket) };
   }
-  if (current) yield complete(current);
 }
 
-function complete({ name, kvs }: { name: string; kvs: readonly KeyValue[] }): ListedLine {
-  return { name, tickets: sortTickets(kvs).map(readTicket) };
+async function* byFolder(
+  kvs: AsyncIterable<KeyValue>,
+  start: string,
+): AsyncGenerator<readonly [folder: string, kvs: readonly KeyValue[]], void, undefined> {
+  let current: { folder: string; kvs: KeyValue[] } | undefined;
+  for await (const kv of kvs) {
+    const folder = toText(kv.key).slice(start.length).split('/')[0] ?? '';
+    if (current && current.folder !== folder) yield [current.folder, current.kvs];
+    if (current?.folder === folder) current.kvs.push(kv);
+    else current = { folder, kvs: [kv] };
+  }
+  if (current) yield [current.folder, current.kvs];
 }
 
 /** Page by page, all at the revision of the first; if that is compacted meanwhile, the rest is as it is then. */

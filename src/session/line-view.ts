@@ -1,4 +1,3 @@
-import { compareBytes } from '../base/bytes.js';
 import {
   CompactedError,
   type ConclaveError,
@@ -12,13 +11,7 @@ import { prefix } from '../store/operations.js';
 import type { KeyValue, StoreEvent } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import type { Watch } from '../store/watch.js';
-
-/** The tickets of a line as they were at one revision. */
-export interface LineState {
-  readonly revision: bigint;
-  /** Oldest first: by create revision, then by key. */
-  readonly tickets: readonly KeyValue[];
-}
+import type { Line, LineState } from './line.js';
 
 const recheckMs = 15_000;
 
@@ -36,14 +29,14 @@ interface Waiter {
  * at or above R0 may apply its events.
  */
 export class LineView {
-  readonly prefix: string;
+  readonly #line: Line;
   readonly #store: Store;
   readonly #runtime: Runtime;
   readonly #onIdle: () => void;
   readonly #waiters = new Set<Waiter>();
-  readonly #tickets = new Map<string, KeyValue>();
+  readonly #kvs = new Map<string, KeyValue>();
   #revision = 0n;
-  #sorted: readonly KeyValue[] | undefined;
+  #state: LineState | undefined;
   #watch: Watch | undefined;
   #recheck: Timer | undefined;
   /** The watch delivers everything after this revision; undefined until it has said so. */
@@ -51,10 +44,10 @@ export class LineView {
   /** Events that cannot be applied yet, since the view is older than `#completeAfter`. */
   #early: (readonly [revision: bigint, events: readonly StoreEvent[]])[] = [];
 
-  constructor(store: Store, runtime: Runtime, linePrefix: string, onIdle: () => void) {
+  constructor(store: Store, runtime: Runtime, line: Line, onIdle: () => void) {
     this.#store = store;
     this.#runtime = runtime;
-    this.prefix = linePrefix;
+    this.#line = line;
     this.#onIdle = onIdle;
   }
 
@@ -91,25 +84,25 @@ export class LineView {
   }
 
   #show(waiter: Waiter): void {
-    if (waiter.look({ revision: this.#revision, tickets: this.#order() })) this.#waiters.delete(waiter);
+    if (waiter.look(this.#now())) this.#waiters.delete(waiter);
   }
 
   #changed(): void {
-    this.#sorted = undefined;
+    this.#state = undefined;
     for (const waiter of [...this.#waiters]) this.#show(waiter);
   }
 
-  #order(): readonly KeyValue[] {
-    this.#sorted ??= sortTickets([...this.#tickets.values()]);
-    return this.#sorted;
+  #now(): LineState {
+    this.#state ??= this.#line.stateOf(this.#revision, [...this.#kvs.values()]);
+    return this.#state;
   }
 
   /** Takes over a whole state if it is newer. @returns whether it was */
-  #adopt({ revision, tickets }: LineState): boolean {
+  #adopt({ revision, tickets, settings }: LineState): boolean {
     if (revision <= this.#revision) return false;
     this.#revision = revision;
-    this.#tickets.clear();
-    for (const ticket of tickets) this.#tickets.set(text(ticket.key), ticket);
+    this.#kvs.clear();
+    for (const kv of [...tickets, ...settings]) this.#kvs.set(text(kv.key), kv);
     this.#changed();
     this.#applyEarly();
     return true;
@@ -119,7 +112,7 @@ export class LineView {
     this.#completeAfter = undefined;
     this.#early = [];
     const watch: Watch = this.#store.listen(
-      prefix(this.prefix),
+      prefix(this.#line.prefix),
       {},
       {
         created: (revision) => {
@@ -144,8 +137,8 @@ export class LineView {
     for (const [revision, events] of this.#early.splice(0)) {
       if (revision <= this.#revision) continue;
       for (const { type, kv } of events) {
-        if (type === 'delete') this.#tickets.delete(text(kv.key));
-        else this.#tickets.set(text(kv.key), kv);
+        if (type === 'delete') this.#kvs.delete(text(kv.key));
+        else this.#kvs.set(text(kv.key), kv);
       }
       this.#revision = revision;
       this.#changed();
@@ -170,12 +163,12 @@ export class LineView {
   async #readAt(revision: bigint): Promise<LineState> {
     try {
       // Any member that has the revision will do; it either answers exactly or refuses.
-      const { kvs } = await this.#store.get(prefix(this.prefix), { revision, serializable: true });
-      return { revision, tickets: kvs };
+      const { kvs } = await this.#store.get(prefix(this.#line.prefix), { revision, serializable: true });
+      return this.#line.stateOf(revision, kvs);
     } catch (error) {
       if (error instanceof FutureRevisionError) {
-        const { kvs } = await this.#store.get(prefix(this.prefix), { revision });
-        return { revision, tickets: kvs };
+        const { kvs } = await this.#store.get(prefix(this.#line.prefix), { revision });
+        return this.#line.stateOf(revision, kvs);
       }
       if (!(error instanceof CompactedError)) throw error;
       const state = await this.#read();
@@ -185,8 +178,8 @@ export class LineView {
   }
 
   async #read(): Promise<LineState> {
-    const { header, kvs } = await this.#store.get(prefix(this.prefix));
-    return { revision: header.revision, tickets: kvs };
+    const { header, kvs } = await this.#store.get(prefix(this.#line.prefix));
+    return this.#line.stateOf(header.revision, kvs);
   }
 
   /** Some etcd versions lose watch events (3.4.23 around compactions): now and then the line is read anyway. */
@@ -236,27 +229,16 @@ export class LineViews {
     this.#runtime = runtime;
   }
 
-  view(linePrefix: string): LineView {
-    const existing = this.#views.get(linePrefix);
+  view(line: Line): LineView {
+    const existing = this.#views.get(line.prefix);
     if (existing) return existing;
-    const view = new LineView(this.#store, this.#runtime, linePrefix, () => {
+    const view = new LineView(this.#store, this.#runtime, line, () => {
       // Two waiters that leave in one turn report idleness twice, and a newer view may stand here by then.
-      if (this.#views.get(linePrefix) === view) this.#views.delete(linePrefix);
+      if (this.#views.get(line.prefix) === view) this.#views.delete(line.prefix);
     });
-    this.#views.set(linePrefix, view);
+    this.#views.set(line.prefix, view);
     return view;
   }
-}
-
-/** A line's order. Two tickets can share a revision only if a foreign program put both in one transaction. */
-export function sortTickets(tickets: readonly KeyValue[]): readonly KeyValue[] {
-  return [...tickets].sort((a, b) =>
-    a.createRevision === b.createRevision
-      ? compareBytes(a.key, b.key)
-      : a.createRevision < b.createRevision
-        ? -1
-        : 1,
-  );
 }
 
 function text(key: Uint8Array): string {

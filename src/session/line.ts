@@ -1,142 +1,143 @@
-import { isConclaveError } from '../base/errors.js';
-import { retry } from '../store/retry.js';
-import { Wait, type WaitOptions } from '../base/wait.js';
-import { prefix } from '../store/operations.js';
+import { compareBytes, equalBytes } from '../base/bytes.js';
+import {
+  compare,
+  type Compare,
+  get,
+  type GetOp,
+  type KeyRange,
+  type Op,
+  prefix,
+  type PutOp,
+} from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
-import type { Connection } from './connection.js';
-import { type GiveBack, Hold } from './hold.js';
-import { type LineState, type LineViews, sortTickets } from './line-view.js';
+import type { LockDelay } from './lock-delay.js';
 import type { Rule } from './rules.js';
-import type { Session } from './session.js';
-import { describeTicket, encodeTicket } from './ticket-value.js';
-import { type Place, Ticket } from './ticket.js';
 
-export interface EnterOptions {
-  /** One that stands in the line already, instead of taking a new one. */
-  readonly ticket?: Ticket | undefined;
-  /** Called if this rejects, once no trace of the attempt is left. */
-  readonly onLeft?: () => void;
+/** A line as it was at one revision. */
+export interface LineState {
+  readonly revision: bigint;
+  /** Oldest first: by create revision, then by key. */
+  readonly tickets: readonly KeyValue[];
+  /** What else is stored with the line: a semaphore's limit. */
+  readonly settings: readonly KeyValue[];
+}
+
+export interface LineSpec {
+  /** Everything of the line stands below this, and the line's view watches it. */
+  readonly prefix: string;
+  /** For messages: `mutex "orders/42"`. */
+  readonly title: string;
+  /** Where the tickets stand. @default `prefix` */
+  readonly ticketPrefix?: string;
+  /** How a ticket is put. @default just so */
+  readonly entering?: (ticket: PutOp) => readonly Op[];
+  /** Why a ticket was not put although the transaction was done, if that can be. */
+  readonly refusal?: (state: LineState) => Error | undefined;
+  /** Makes a successor wait after a crash. @default nothing does */
+  readonly delay?: LockDelay | undefined;
 }
 
 /**
  * Where tickets stand in order, under one prefix of the store. Everything that waits is a ticket in a line, and a rule.
+ *
+ * A value: it describes what transactions about the line consist of.
  */
-export class Line implements Place {
+export class Line {
   readonly prefix: string;
-  readonly connection: Connection;
   readonly title: string;
+  readonly delay: LockDelay | undefined;
+  readonly #tickets: KeyRange;
+  readonly #ticketPrefix: string;
+  readonly #spec: LineSpec;
 
-  constructor(connection: Connection, linePrefix: string, title: string) {
-    this.connection = connection;
-    this.prefix = linePrefix;
-    this.title = title;
+  constructor(spec: LineSpec) {
+    this.#spec = spec;
+    this.prefix = spec.prefix;
+    this.title = spec.title;
+    this.delay = spec.delay;
+    this.#ticketPrefix = spec.ticketPrefix ?? spec.prefix;
+    this.#tickets = prefix(this.#ticketPrefix);
   }
 
-  get views(): LineViews {
-    return this.connection.views;
+  /** The key of a ticket with this name. */
+  keyOf(ticketName: string): string {
+    return this.#ticketPrefix + ticketName;
   }
 
-  /** Starts the clock of a blocking call. @throws ClosedError, RangeError, the signal's reason */
-  startWait(options: WaitOptions): Wait {
-    const wait = Wait.start(this.connection.runtime, options, `${this.title} (${this.prefix})`);
-    wait.endsWith(this.connection.closing);
-    return wait;
+  /** The line, whole: every take reads it, so that group commit keeps two tickets of one line apart. */
+  reads(): readonly GetOp[] {
+    return [get(prefix(this.prefix)), ...(this.delay ? [this.delay.read()] : [])];
   }
 
-  /** The session to stand in line with. While the store is away, waits for it as long as `wait` lasts. */
-  async session(wait: Wait): Promise<Session> {
-    const session = await retry(this.connection.runtime, () => wait.race(this.connection.session()), {
-      signal: wait.signal,
-      again: (error) => {
-        wait.obstacle = `; no session: ${String(error)}`;
-        if (wait.signal.aborted) return false;
-        return isConclaveError(error, 'UNAVAILABLE') || isConclaveError(error, 'OUTCOME_UNKNOWN');
-      },
-    });
-    wait.obstacle = '';
-    wait.endsWith(session.signal);
-    return session;
+  entering(ticket: PutOp): readonly Op[] {
+    const entering = this.#spec.entering?.(ticket) ?? [ticket];
+    return this.delay ? [...entering, this.delay.mark(this.#tickets, ticket.key)] : entering;
   }
 
-  /**
-   * Takes a ticket and waits until the rule lets it pass.
-   *
-   * If it ends otherwise (timeout, abort, session lost) it rejects at once; the ticket, or whatever became of the request
-   * for it, is settled and removed in the background, at the latest with the session.
-   */
-  async enter(session: Session, rule: Rule, wait: Wait, options: EnterOptions = {}): Promise<Ticket> {
-    const taking = options.ticket
-      ? Promise.resolve(options.ticket)
-      : Ticket.take(this, session, { signal: wait.signal, isPatient: true });
-    try {
-      const ticket = await wait.race(taking);
-      // Only a conditional take returns none.
-      if (!ticket) throw new TypeError('no ticket was taken');
-      await ticket.untilAdmitted(rule, wait.signal, (older) => (wait.obstacle = describeBlockers(older)));
-      return ticket;
-    } catch (error) {
-      this.#abandon(session, taking, options.onLeft);
-      throw error;
-    }
+  refusal(state: LineState): Error | undefined {
+    return this.#spec.refusal?.(state);
   }
 
-  /**
-   * Takes a ticket if nobody stands in the line. Rejections leave nothing behind, as with `enter`.
-   *
-   * @param onLeft called if this rejects, once no trace of the attempt is left
-   */
-  async tryEnter(session: Session, wait: Wait, onLeft: () => void): Promise<Ticket | undefined> {
-    const taking = Ticket.take(this, session, { signal: wait.signal, onlyIfFree: true });
-    try {
-      const ticket = await wait.race(taking);
-      // Nobody was there when it was put: no rule needs to be asked.
-      if (ticket) await session.untilValid(wait.signal);
-      return ticket;
-    } catch (error) {
-      this.#abandon(session, taking, onLeft);
-      throw error;
-    }
+  /** What is to be removed together with the ticket. Deletes only: it must work while the store is over its quota. */
+  leaving(ticketKey: string): readonly Op[] {
+    return this.delay ? [this.delay.unmark(ticketKey)] : [];
   }
 
-  /**
-   * Makes a hold of an admitted ticket.
-   *
-   * @throws the reason of the wait, if it has ended since: `close` has told all holds to stop, and would miss this one
-   */
-  hold(ticket: Ticket, wait: Wait, { giveBack, onLeft }: { giveBack: GiveBack; onLeft: () => void }): Hold {
-    try {
-      // Asked in the same turn in which the hold becomes known.
-      wait.signal.throwIfAborted();
-      return new Hold(ticket, giveBack, wait.waitedMs());
-    } catch (error) {
-      this.#abandon(ticket.session, Promise.resolve(ticket), onLeft);
-      throw error;
-    }
+  /** Nobody stands in it. */
+  isFree(): readonly Compare[] {
+    return [compare.createRevision(this.#tickets, '=', 0n), ...(this.delay ? [this.delay.isUnmarked()] : [])];
   }
 
-  /** The line as it is now: one linearizable read. */
-  async read(): Promise<LineState> {
-    const { header, kvs } = await this.connection.store.get(prefix(this.prefix));
-    return { revision: header.revision, tickets: sortTickets(kvs) };
+  /** Nobody has come since, and no setting was put. Somebody may have left: that forbids nothing. */
+  isUnchangedSince(revision: bigint): readonly Compare[] {
+    return [
+      compare.modRevision(prefix(this.prefix), '<', revision + 1n),
+      ...(this.delay ? [this.delay.isUnmarked()] : []),
+    ];
   }
 
-  /**
-   * Gives up a ticket, or what becomes of the request for it, in the background.
-   *
-   * @param onLeft called once no trace of it is left
-   */
-  #abandon(session: Session, taking: Promise<Ticket | undefined>, onLeft?: () => void): void {
-    const left = taking.then((ticket) => ticket?.leave()).catch(() => {});
-    session.chore(left.then(onLeft));
+  /** Nobody but this ticket stands in it. */
+  isOnly(ticketKey: string): readonly Compare[] {
+    const { key, end = new Uint8Array([0]) } = this.#tickets;
+    const mine = Buffer.from(ticketKey);
+    const next = new Uint8Array([...mine, 0]);
+    return [
+      compare.createRevision({ key, end: mine }, '=', 0n),
+      compare.createRevision({ key: next, end }, '=', 0n),
+    ];
   }
 
-  ticketValue(session: Session): string {
-    return encodeTicket(session.options.holder, this.connection.runtime.wallNow());
+  /** Whether a ticket with this value would be let pass at once, if nobody else came before. */
+  wouldAdmit(rule: Rule, value: Uint8Array, state: LineState): boolean {
+    if (this.delay?.isMarkedIn(state.settings)) return false;
+    const next = state.revision + 1n;
+    const mine = {
+      key: this.#tickets.key,
+      value,
+      createRevision: next,
+      modRevision: next,
+      version: 1n,
+      lease: 0n,
+    };
+    return rule(state.tickets, mine, state.settings);
+  }
+
+  /** What an answer has shown of it. */
+  stateOf(revision: bigint, kvs: readonly KeyValue[]): LineState {
+    const tickets: KeyValue[] = [];
+    const settings: KeyValue[] = [];
+    for (const kv of kvs) (this.#isTicket(kv.key) ? tickets : settings).push(kv);
+    return { revision, tickets: tickets.sort(inOrder), settings };
+  }
+
+  #isTicket(key: Uint8Array): boolean {
+    const start = this.#tickets.key;
+    return key.length > start.length && equalBytes(key.subarray(0, start.length), start);
   }
 }
 
-function describeBlockers(older: readonly KeyValue[]): string {
-  const [oldest, ...others] = older;
-  if (!oldest) return '';
-  return `; held by ${describeTicket(oldest)}${others.length > 0 ? `, and ${others.length} more before us` : ''}`;
+/** A line's order. Two tickets can share a revision only if a foreign program put both in one transaction. */
+export function inOrder(a: KeyValue, b: KeyValue): number {
+  if (a.createRevision === b.createRevision) return compareBytes(a.key, b.key);
+  return a.createRevision < b.createRevision ? -1 : 1;
 }

@@ -1,5 +1,6 @@
 import { Mutex } from 'async-mutex';
 import { raceSignal } from '../base/wait.js';
+import { leaveLine } from './giving-up.js';
 import type { Session } from './session.js';
 import type { Ticket } from './ticket.js';
 
@@ -63,7 +64,7 @@ export class LocalQueue {
     if (this.#baton && !this.hasWaiters) {
       const unwanted = this.#baton;
       this.#baton = undefined;
-      await unwanted.leave();
+      await leaveLine(unwanted);
     }
     next();
     if (!this.isBusy) this.#onIdle();

@@ -1,4 +1,7 @@
+import { ConflictError } from '../base/errors.js';
+import { toText } from '../base/bytes.js';
 import type { KeyValue } from '../store/results.js';
+import { readContent } from './ticket-value.js';
 
 /**
  * May this ticket pass now, given the older ones? Pure.
@@ -6,8 +9,82 @@ import type { KeyValue } from '../store/results.js';
  * Lemma: a rule looks only at older tickets, and what an older ticket demands never grows. Nobody can become older. So
  * once a rule has held at some revision at which my ticket stood, it holds for as long as my ticket stands: evidence may
  * be old, and may come from any member. A new rule must keep this: no younger ticket may ever forbid an older one.
+ *
+ * @param settings what else is stored with the line
+ * @throws ConflictError if this ticket can never pass: whoever waits gives up, or it would block the line for ever
  */
-export type Rule = (older: readonly KeyValue[], mine: KeyValue) => boolean;
+export type Rule = (older: readonly KeyValue[], mine: KeyValue, settings: readonly KeyValue[]) => boolean;
 
-/** Mutex: the oldest ticket holds. */
+/** Mutex, election, each line of a multi-lock: the oldest ticket holds. */
 export const noOlderTicket: Rule = (older) => older.length === 0;
+
+/**
+ * Read/write lock: readers share, a writer is alone. A waiting writer keeps the readers behind it waiting, so it is not
+ * starved.
+ */
+export const readersShare: Rule = (older, mine) =>
+  isReader(mine) ? older.every(isReader) : older.length === 0;
+
+/** Whatever does not say that it only reads counts as a writer. */
+function isReader(ticket: KeyValue): boolean {
+  return readContent(ticket)?.mode === 'read';
+}
+
+/** Semaphore: the permits of all older tickets and mine are within the limit. First come, first served. */
+export const withinLimit: Rule = (older, mine, settings) => {
+  const limit = limitIn(settings);
+  if (limit === undefined)
+    throw new ConflictError('the semaphore has no limit: it was never set, or somebody deleted it');
+  const wanted = weightOf(mine);
+  if (wanted > limit) {
+    throw new ConflictError(
+      `${wanted} permits are wanted, the semaphore's limit is ${limit}: they would never be free`,
+    );
+  }
+  return totalWeight(older) + wanted <= limit;
+};
+
+/** How many permits a ticket takes. One that does not say (of another program) takes them all: the safe side. */
+export function weightOf(ticket: KeyValue): number {
+  return readContent(ticket)?.weight ?? Infinity;
+}
+
+export function totalWeight(tickets: readonly KeyValue[]): number {
+  return tickets.reduce((sum, ticket) => sum + weightOf(ticket), 0);
+}
+
+/** The limit as stored beside the tickets; undefined if there is none, or if it is no number. */
+export function limitIn(settings: readonly KeyValue[]): number | undefined {
+  const stored = settings.find(({ key }) => toText(key).endsWith('/limit'));
+  const limit = stored && Number(toText(stored.value));
+  return limit !== undefined && Number.isInteger(limit) && limit > 0 ? limit : undefined;
+}
+
+/** A line divided by its rule. */
+export interface Division {
+  readonly holders: readonly KeyValue[];
+  readonly waiters: readonly KeyValue[];
+}
+
+/** Who holds and who waits, in the line's order. Those who can never pass wait, if only until they notice. */
+export function divide(
+  rule: Rule,
+  { tickets, settings }: { readonly tickets: readonly KeyValue[]; readonly settings: readonly KeyValue[] },
+): Division {
+  const holders: KeyValue[] = [];
+  const waiters: KeyValue[] = [];
+  tickets.forEach((ticket, place) => {
+    const holds = mayPass(rule, tickets.slice(0, place), ticket, settings);
+    (holds ? holders : waiters).push(ticket);
+  });
+  return { holders, waiters };
+}
+
+function mayPass(...[rule, older, mine, settings]: [Rule, ...Parameters<Rule>]): boolean {
+  try {
+    return rule(older, mine, settings);
+  } catch (error) {
+    if (error instanceof ConflictError) return false;
+    throw error;
+  }
+}

@@ -22,27 +22,65 @@ export interface TicketInfo {
   readonly holder?: Holder;
   /** When it was put, by its owner's wall clock: ISO 8601. */
   readonly since?: string;
+  /** Read/write lock. */
+  readonly mode?: 'read' | 'write';
+  /** Semaphore: how many it takes. */
+  readonly permits?: number;
 }
 
 /** Programs of different versions share lines during a rolling deploy as long as this number is the same. */
 const version = 1;
 
-export function encodeTicket(holder: Holder, wallNow: number): string {
-  return JSON.stringify({ v: version, holder, since: wallNow });
+/** What a ticket asks for, besides its place: each kind of line has its own. */
+export interface Wish {
+  /** Read/write lock. */
+  readonly mode?: 'read' | 'write';
+  /** Semaphore: permits. */
+  readonly weight?: number;
+  /** Election: what the candidate stands for. */
+  readonly value?: string;
+  /** Election: others yield to a higher one. */
+  readonly priority?: number;
+  /** Election: the ticket to which its leader wants to hand over. */
+  readonly transferTo?: string;
+}
+
+export function encodeTicket(holder: Holder, wallNow: number, wish: Wish = {}): string {
+  return JSON.stringify({ v: version, holder, since: wallNow, ...wish });
+}
+
+/** A ticket is read again and again while others wait behind it. */
+const contents = new WeakMap<KeyValue, Content | undefined>();
+
+/**
+ * What is written on a ticket; undefined if it is not one of ours.
+ *
+ * @throws ConflictError if a newer version of this library wrote it
+ */
+export function readContent(kv: KeyValue): Content | undefined {
+  if (!contents.has(kv)) contents.set(kv, parse(kv.value));
+  const content = contents.get(kv);
+  if (content && content.v > version) {
+    throw new ConflictError(
+      `${toText(kv.key)} was written by a newer version of Conclave (format ${content.v}; this one reads ${version}): update this program`,
+    );
+  }
+  return content;
 }
 
 /** @throws ConflictError if a newer version of this library wrote it */
-export function readTicket({ key, value, createRevision }: KeyValue): TicketInfo {
-  const info = { key: toText(key), fencingToken: createRevision };
-  const content = parse(value);
+export function readTicket(kv: KeyValue): TicketInfo {
+  const info = { key: toText(kv.key), fencingToken: kv.createRevision };
+  const content = readContent(kv);
   if (!content) return info;
-  if (content.v > version) {
-    throw new ConflictError(
-      `${info.key} was written by a newer version of Conclave (format ${content.v}; this one reads ${version}): update this program`,
-    );
-  }
-  const { holder, since } = content;
-  return { ...info, ...(holder && { holder }), ...(since !== undefined && { since: isoTime(since) }) };
+  const { holder, since, mode, weight } = content;
+  return {
+    ...info,
+    ...(holder && { holder }),
+    ...(since !== undefined && { since: isoTime(since) }),
+    ...(mode !== undefined && { mode }),
+    ...(weight !== undefined && { permits: weight }),
+  };
 }
 
 /** For messages; never throws. */
@@ -55,28 +93,35 @@ export function describeTicket(kv: KeyValue): string {
   return `${who}${since}, token ${kv.createRevision}`;
 }
 
-interface Content {
+interface Content extends Wish {
   readonly v: number;
   readonly holder?: Holder;
   readonly since?: number;
 }
 
-/** undefined for anything that is not ours. Unknown fields are ignored. */
-function parse(value: Uint8Array): Content | undefined {
+/** undefined for anything that is not ours. Unknown fields are ignored, and so are known ones that make no sense. */
+function parse(bytes: Uint8Array): Content | undefined {
   try {
-    const content: unknown = JSON.parse(toText(value));
-    if (typeof content !== 'object' || content === null || !('v' in content)) return undefined;
-    const { v, holder, since } = content as { v: unknown; holder?: unknown; since?: unknown };
+    const content: unknown = JSON.parse(toText(bytes));
+    if (typeof content !== 'object' || content === null) return undefined;
+    const { v, holder, since, mode, weight, value, priority, transferTo } = content as Fields;
     if (typeof v !== 'number') return undefined;
     return {
       v,
       ...(isHolder(holder) && { holder }),
       ...(typeof since === 'number' && Math.abs(since) <= 8.64e15 && { since }),
+      ...((mode === 'read' || mode === 'write') && { mode }),
+      ...(typeof weight === 'number' && weight >= 1 && { weight }),
+      ...(typeof value === 'string' && { value }),
+      ...(typeof priority === 'number' && { priority }),
+      ...(typeof transferTo === 'string' && { transferTo }),
     };
   } catch {
     return undefined;
   }
 }
+
+type Fields = Partial<Record<keyof Content, unknown>>;
 
 function isHolder(holder: unknown): holder is Holder {
   if (typeof holder !== 'object' || holder === null) return false;

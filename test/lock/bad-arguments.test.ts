@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connect, type ConnectOptions, type Place, type Hold, type ListKind } from '../../src/index.js';
+import { connect, type ConnectOptions, type Place, type Hold, type LineKind } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { outcome } from './observe.js';
 
@@ -56,11 +56,11 @@ describe('before anything is sent', () => {
     expect(world.calls(client)).toEqual([]);
   });
 
-  it.each(['semaphore', 'toString'])('list refuses the kind %s', async (kind) => {
+  it.each(['lock', 'toString'])('list refuses the kind %s', async (kind) => {
     await using world = await World.open();
     const client = await world.client();
 
-    expect(await outcome(client.list({ kind: kind as ListKind }).next())).toBeInstanceOf(TypeError);
+    expect(await outcome(client.list({ kind: kind as LineKind }).next())).toBeInstanceOf(TypeError);
     expect(world.calls(client)).toEqual([]);
   });
 });

@@ -1,0 +1,35 @@
+import { type LineFolder, linePrefix, type Place, placeText } from '../base/keys.js';
+import { Line, type LineSpec } from './line.js';
+import { noOlderTicket, readersShare, type Rule, withinLimit } from './rules.js';
+
+/** The kinds of lines, as the methods of a Conclave are called. */
+export type LineKind = 'mutex' | 'rwLock' | 'semaphore' | 'election';
+
+interface Traits {
+  /** Below the namespace. */
+  readonly folder: LineFolder;
+  /** Where the tickets stand below the line's prefix. */
+  readonly tickets: string;
+  readonly rule: Rule;
+  /** For messages. */
+  readonly title: string;
+}
+
+/** A multi-lock stands in the lines of mutexes. */
+export const lineKinds: Readonly<Record<LineKind, Traits>> = {
+  mutex: { folder: 'lock', tickets: '', rule: noOlderTicket, title: 'mutex' },
+  rwLock: { folder: 'rw', tickets: '', rule: readersShare, title: 'read/write lock' },
+  semaphore: { folder: 'semaphore', tickets: 't/', rule: withinLimit, title: 'semaphore' },
+  election: { folder: 'election', tickets: '', rule: noOlderTicket, title: 'election' },
+};
+
+/** @throws TypeError, RangeError for a bad name or path */
+export function lineOf(namespace: string, kind: LineKind, place: Place, spec: Partial<LineSpec> = {}): Line {
+  const { folder, title } = lineKinds[kind];
+  const prefix = linePrefix(namespace, folder, place);
+  return lineAt(kind, { prefix, title: `${title} ${placeText(place)}`, ...spec });
+}
+
+export function lineAt(kind: LineKind, spec: LineSpec): Line {
+  return new Line({ ticketPrefix: spec.prefix + lineKinds[kind].tickets, ...spec });
+}
