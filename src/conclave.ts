@@ -9,7 +9,10 @@ import { listLines } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
 import { Mutex } from './lock/mutex.js';
-import type { LockOptions } from './lock/options.js';
+import { MultiLock } from './lock/multi-lock.js';
+import type { LockOptions, ReentrantOptions } from './lock/options.js';
+import { RwLock } from './lock/rw-lock.js';
+import { Semaphore, type SemaphoreOptions } from './lock/semaphore.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
 
@@ -104,6 +107,21 @@ export class Conclave implements AsyncDisposable {
   /** A fair mutual-exclusion lock. No I/O. @throws TypeError, RangeError for a bad name or option */
   mutex(place: Place, options: LockOptions = {}): Mutex {
     return new Mutex(this.#parts.connection, place, options);
+  }
+
+  /** A fair read/write lock: readers share, a writer is alone. No I/O. @throws TypeError, RangeError for a bad name or option */
+  rwLock(place: Place, options: ReentrantOptions = {}): RwLock {
+    return new RwLock(this.#parts.connection, place, options);
+  }
+
+  /** A fair, weighted semaphore. No I/O. @throws TypeError, RangeError for a bad name or limit */
+  semaphore(place: Place, options: SemaphoreOptions = {}): Semaphore {
+    return new Semaphore(this.#parts.connection, place, options);
+  }
+
+  /** Several mutexes at once, all or nothing; up to 60. No I/O. @throws TypeError, RangeError for bad names or options */
+  multiLock(places: readonly Place[], options: LockOptions = {}): MultiLock {
+    return new MultiLock(this.#parts.connection, places, options);
   }
 
   /**

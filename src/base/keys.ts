@@ -25,6 +25,11 @@ export function sessionKey(namespace: string, leaseId: bigint): string {
   return `${namespace}/session/${leaseId.toString(16).padStart(16, '0')}`;
 }
 
+/** Where the receipts of a session stand. */
+export function receiptPrefix(namespace: string, leaseId: bigint): string {
+  return `${namespace}/did/${leaseId.toString(16).padStart(16, '0')}/`;
+}
+
 /** Prefix of all lines in a folder. */
 export function folderPrefix(namespace: string, folder: LineFolder): string {
   return `${namespace}/${folder}/`;
@@ -68,6 +73,11 @@ export function decodeName(encoded: string): string {
 /** Where the lock delay of a line is marked. @param line its prefix */
 export function delayKey(namespace: string, line: string): string {
   return `${namespace}/delay/${encodeURIComponent(line)}`;
+}
+
+/** Whether a key is meant to stay when everybody has gone: a setting, not a place in a line. */
+export function isSetting(key: string): boolean {
+  return /\/semaphore\/[^/]+\/(limit|before)$/.test(key);
 }
 
 /** Unique for ever: lease ids are never used again, the counter never within a session. */

@@ -3,7 +3,7 @@ import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
 import { type Demand, demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
-import { Line } from '../session/line.js';
+import { Line, type LineState } from '../session/line.js';
 import { lineOf } from '../session/line-kinds.js';
 import { LockDelay } from '../session/lock-delay.js';
 import { noOlderTicket } from '../session/rules.js';
@@ -55,11 +55,17 @@ export class Mutex extends Lock<Hold> {
 
   /** Who holds and who waits, in order. One read. @throws ConflictError if a newer version of this library wrote a ticket */
   async inspect(): Promise<MutexState> {
-    const { revision, tickets } = await this.admission.readLine();
-    const [holder, ...waiters] = tickets.map(readTicket);
-    return { revision, holder, waiters };
+    const [state] = await this.admission.read();
+    return mutexState(state);
   }
 }
+
+export function mutexState({ revision, tickets }: LineState = nobody): MutexState {
+  const [holder, ...waiters] = tickets.map(readTicket);
+  return { revision, holder, waiters };
+}
+
+const nobody: LineState = { revision: 0n, tickets: [], settings: [] };
 
 /** The line of a mutex: a multi-lock stands in the same. @throws TypeError, RangeError for a bad name or option */
 export function lockLine({ namespace, runtime }: Connection, place: Place, options: LockOptions): Line {

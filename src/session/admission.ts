@@ -1,6 +1,5 @@
 import { AlreadyHeldError, isConclaveError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
-import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import { retry } from '../store/retry.js';
 import type { Connection } from './connection.js';
@@ -13,7 +12,7 @@ import type { Turn } from './local-queue.js';
 import { holdsHere, type Scoped } from './scope.js';
 import type { Session } from './session.js';
 import { takeIfAdmitted, takeTicket } from './take.js';
-import type { Request, Ticket } from './ticket.js';
+import { readsOf, type Request, statesOf, type Ticket } from './ticket.js';
 import { describeTicket } from './ticket-value.js';
 
 export interface AdmissionOptions {
@@ -197,7 +196,7 @@ export class Admission {
       }
       // Asked in the same turn in which the hold becomes known.
       wait.signal.throwIfAborted();
-      return make(new Admitted(ticket, wait.waitedMs(), () => giveBack(ticket, turn)));
+      return make(new Admitted(ticket, wait.waitedMs(), (held) => giveBack(held, turn)));
     } catch (error) {
       this.#abandon(ticket.session, Promise.resolve(ticket), turn);
       throw error;
@@ -229,14 +228,13 @@ export class Admission {
     throw new AlreadyHeldError(`${title}: the callback that asks holds ${held.key} already (${hint})`, held);
   }
 
-  /** The only line as it is now: one linearizable read. */
-  async readLine(): Promise<LineState> {
+  /** The lines as they are now, all at one revision: one linearizable read. */
+  async read(): Promise<readonly LineState[]> {
     const { connection } = this;
     connection.closing.throwIfAborted();
-    const [line] = this.#options.lines;
-    if (!line) throw new TypeError('there is no line');
-    const { header, kvs } = await connection.store.get(prefix(line.prefix));
-    return line.stateOf(header.revision, kvs);
+    const { lines } = this.#options;
+    const { header, responses } = await connection.store.txn({ then: readsOf(lines) });
+    return statesOf(lines, { revision: header.revision, results: responses }).map(([, state]) => state);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Ticket } from './ticket.js';
 
-/** Gives back what a ticket holds: true if it still had it. */
-export type GiveBack = () => Promise<boolean>;
+/** Gives back what the ticket holds: true if it still had it. */
+export type GiveBack = (ticket: Ticket) => Promise<boolean>;
 
 /** A ticket that its line has let pass, until the last hold on it is given back. */
 export class Admitted {
@@ -10,6 +10,7 @@ export class Admitted {
   readonly waitedMs: number;
   readonly #giveBack: GiveBack;
   #holds = 0;
+  #isReplaced = false;
 
   constructor(ticket: Ticket, waitedMs: number, giveBack: GiveBack) {
     this.ticket = ticket;
@@ -30,6 +31,12 @@ export class Admitted {
   /** One hold less: the last one gives the ticket back. */
   async leave(): Promise<boolean> {
     this.#holds--;
-    return this.#holds > 0 || this.#giveBack();
+    return this.#holds > 0 || this.#isReplaced || this.#giveBack(this.ticket);
+  }
+
+  /** The same for another ticket, put in the place of this one by a transaction that removed this one. */
+  replacedBy(ticket: Ticket): Admitted {
+    this.#isReplaced = true;
+    return new Admitted(ticket, 0, this.#giveBack);
   }
 }

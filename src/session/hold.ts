@@ -169,10 +169,10 @@ export class Hold implements AsyncDisposable, Scoped {
   /** @internal What a second hold like this one can stand on; undefined if the demand or the lines are others. */
   again(demand: Demand, lines: readonly Line[]): Admitted | undefined {
     if (this.#successor) return this.#successor.again(demand, lines);
-    const { spots, request } = this.#ticket();
+    const { spots } = this.#ticket();
     const isSame =
       spots.length === lines.length && spots.every(({ line }, i) => line.prefix === lines[i]?.prefix);
-    return isSame && request.demand === demand && this.#state === 'held' ? this.admitted : undefined;
+    return isSame && this.demand === demand && this.#state === 'held' ? this.admitted : undefined;
   }
 
   /**
@@ -184,6 +184,16 @@ export class Hold implements AsyncDisposable, Scoped {
     next.#body = this.#body;
     next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
     await this.release();
+  }
+
+  /** What it may be asked for again as. */
+  protected get demand(): Demand {
+    return this.#ticket().request.demand;
+  }
+
+  /** It was given back, or is being given back. */
+  protected get isReleased(): boolean {
+    return this.#state === 'released';
   }
 
   protected keyGone(key: string): void {

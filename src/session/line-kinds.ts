@@ -1,6 +1,6 @@
 import { type LineFolder, linePrefix, type Place, placeText } from '../base/keys.js';
 import { Line, type LineSpec } from './line.js';
-import { noOlderTicket, readersShare, type Rule, withinLimit } from './rules.js';
+import { divide, type Division, dividePermits, noOlderTicket, readersShare, type Standing } from './rules.js';
 
 /** The kinds of lines, as the methods of a Conclave are called. */
 export type LineKind = 'mutex' | 'rwLock' | 'semaphore' | 'election';
@@ -10,17 +10,20 @@ interface Traits {
   readonly folder: LineFolder;
   /** Where the tickets stand below the line's prefix. */
   readonly tickets: string;
-  readonly rule: Rule;
+  readonly divide: (standing: Standing) => Division;
   /** For messages. */
   readonly title: string;
 }
 
+const byOrder: Traits['divide'] = (standing) => divide(noOlderTicket, standing);
+const byMode: Traits['divide'] = (standing) => divide(readersShare, standing);
+
 /** A multi-lock stands in the lines of mutexes. */
 export const lineKinds: Readonly<Record<LineKind, Traits>> = {
-  mutex: { folder: 'lock', tickets: '', rule: noOlderTicket, title: 'mutex' },
-  rwLock: { folder: 'rw', tickets: '', rule: readersShare, title: 'read/write lock' },
-  semaphore: { folder: 'semaphore', tickets: 't/', rule: withinLimit, title: 'semaphore' },
-  election: { folder: 'election', tickets: '', rule: noOlderTicket, title: 'election' },
+  mutex: { folder: 'lock', tickets: '', divide: byOrder, title: 'mutex' },
+  rwLock: { folder: 'rw', tickets: '', divide: byMode, title: 'read/write lock' },
+  semaphore: { folder: 'semaphore', tickets: 't/', divide: dividePermits, title: 'semaphore' },
+  election: { folder: 'election', tickets: '', divide: byOrder, title: 'election' },
 };
 
 /** @throws TypeError, RangeError for a bad name or path */

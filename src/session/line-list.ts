@@ -6,7 +6,6 @@ import { toBytes } from '../base/bytes.js';
 import type { KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import { lineAt, lineKinds, type LineKind } from './line-kinds.js';
-import { divide } from './rules.js';
 import { readTicket, type TicketInfo } from './ticket-value.js';
 
 const pageSize = 500;
@@ -27,7 +26,7 @@ export async function* listLines(
   const start = folderPrefix(namespace, lineKinds[kind].folder);
   for await (const [folder, kvs] of byFolder(keysBelow(store, start), start)) {
     const line = lineAt(kind, { prefix: `${start}${folder}/`, title: folder });
-    const { holders, waiters } = divide(lineKinds[kind].rule, line.stateOf(0n, kvs));
+    const { holders, waiters } = lineKinds[kind].divide(line.stateOf(0n, kvs));
     if (holders.length + waiters.length === 0) continue; // a semaphore that nobody uses
     yield { name: decodeName(folder), holders: holders.map(readTicket), waiters: waiters.map(readTicket) };
   }

@@ -1,8 +1,8 @@
 import { Mutex } from 'async-mutex';
-import { toText } from '../base/bytes.js';
-import { HoldLostError, isConclaveError } from '../base/errors.js';
+import { type Bytes, equalBytes, toBytes } from '../base/bytes.js';
+import { HoldLostError, isConclaveError, ResourceExhaustedError } from '../base/errors.js';
 import { compare, get, put } from '../store/operations.js';
-import type { KeyValue } from '../store/results.js';
+import { isSpaceExceeded } from '../store/outcome.js';
 import { retry } from '../store/retry.js';
 import type { Ticket } from './ticket.js';
 
@@ -29,7 +29,7 @@ export class Rewriter {
    * @throws HoldLostError if the ticket is gone; SessionLostError; AuthError; ResourceExhaustedError if the store is over
    * its quota: it may be written then, or not
    */
-  async write(value: string): Promise<bigint> {
+  async write(value: Bytes): Promise<bigint> {
     return this.#oneByOne.runExclusive(async () => {
       const { session } = this.#ticket;
       const attempts = { isRepeated: false };
@@ -38,6 +38,7 @@ export class Rewriter {
         maxDelayMs: 500,
         again: (error) => {
           if (error === tryAgain) return true;
+          if (isSpaceExceeded(error)) throw new ResourceExhaustedError(fullText, { cause: error });
           if (isConclaveError(error, 'OUTCOME_UNKNOWN')) attempts.isRepeated = true;
           else if (!isConclaveError(error, 'UNAVAILABLE')) return false;
           session.assertAlive();
@@ -47,7 +48,7 @@ export class Rewriter {
     });
   }
 
-  async #writeOnce(value: string, isRepeated: boolean): Promise<bigint> {
+  async #writeOnce(value: Bytes, isRepeated: boolean): Promise<bigint> {
     const { session, key, createRevision } = this.#ticket;
     session.assertAlive();
     const answer = await session.store.txn(
@@ -64,7 +65,7 @@ export class Rewriter {
     if (kv?.createRevision !== createRevision) throw this.#gone();
     // Nobody else writes here: it is one of our own copies that has arrived. That of an earlier call must be overwritten.
     this.#standsAt(kv.modRevision);
-    if (isRepeated && this.#says(kv, value)) return kv.modRevision;
+    if (isRepeated && equalBytes(kv.value, toBytes(value))) return kv.modRevision;
     throw tryAgain;
   }
 
@@ -73,16 +74,14 @@ export class Rewriter {
     return modRevision;
   }
 
-  #says(kv: KeyValue, value: string): boolean {
-    return toText(kv.value) === value;
-  }
-
   #gone(): HoldLostError {
     const { title, key, createRevision } = this.#ticket;
     const facts = { key, fencingToken: createRevision };
     return new HoldLostError(`the ticket of ${title} (${key}) is gone: nothing was written`, facts);
   }
 }
+
+const fullText = 'the store is over its space quota: what was to be written may be there, or not';
 
 /** Thrown to try again at once. */
 const tryAgain = new Error('try again');

@@ -53,11 +53,35 @@ export function totalWeight(tickets: readonly KeyValue[]): number {
   return tickets.reduce((sum, ticket) => sum + weightOf(ticket), 0);
 }
 
+/** Below a semaphore's prefix: how many permits there are. */
+const limitName = 'limit';
+/** Below a semaphore's prefix: how many were taken, or could be, when the limit was last changed. */
+export const limitBefore = 'before';
+
 /** The limit as stored beside the tickets; undefined if there is none, or if it is no number. */
 export function limitIn(settings: readonly KeyValue[]): number | undefined {
-  const stored = settings.find(({ key }) => toText(key).endsWith('/limit'));
-  const limit = stored && Number(toText(stored.value));
-  return limit !== undefined && Number.isInteger(limit) && limit > 0 ? limit : undefined;
+  return countIn(settings, limitName);
+}
+
+/** When it was set; 0n if there is none. */
+export function limitRevisionIn(settings: readonly KeyValue[]): bigint {
+  return settingIn(settings, limitName)?.modRevision ?? 0n;
+}
+
+function settingIn(settings: readonly KeyValue[], name: string): KeyValue | undefined {
+  return settings.find(({ key }) => toText(key).endsWith(`/${name}`));
+}
+
+function countIn(settings: readonly KeyValue[], name: string): number | undefined {
+  const stored = settingIn(settings, name);
+  const count = stored && Number(toText(stored.value));
+  return count !== undefined && Number.isInteger(count) && count > 0 ? count : undefined;
+}
+
+/** What of a line one revision shows. */
+export interface Standing {
+  readonly tickets: readonly KeyValue[];
+  readonly settings: readonly KeyValue[];
 }
 
 /** A line divided by its rule. */
@@ -67,16 +91,32 @@ export interface Division {
 }
 
 /** Who holds and who waits, in the line's order. Those who can never pass wait, if only until they notice. */
-export function divide(
-  rule: Rule,
-  { tickets, settings }: { readonly tickets: readonly KeyValue[]; readonly settings: readonly KeyValue[] },
+export function divide(rule: Rule, { tickets, settings }: Standing): Division {
+  return partition(tickets, (mine, older) => mayPass(rule, older, mine, settings));
+}
+
+/**
+ * The same for permits, of which more may be taken than the limit allows since it was made smaller. Whether a ticket from
+ * before was let pass then cannot be told from outside; it counts as a holder if it would have fitted.
+ */
+export function dividePermits({ tickets, settings }: Standing): Division {
+  const before = countIn(settings, limitBefore) ?? 0;
+  const changedAt = limitRevisionIn(settings);
+  return partition(
+    tickets,
+    (mine, older) =>
+      mayPass(withinLimit, older, mine, settings) ||
+      (mine.createRevision < changedAt && totalWeight(older) + weightOf(mine) <= before),
+  );
+}
+
+function partition(
+  tickets: readonly KeyValue[],
+  holds: (mine: KeyValue, older: readonly KeyValue[]) => boolean,
 ): Division {
   const holders: KeyValue[] = [];
   const waiters: KeyValue[] = [];
-  tickets.forEach((ticket, place) => {
-    const holds = mayPass(rule, tickets.slice(0, place), ticket, settings);
-    (holds ? holders : waiters).push(ticket);
-  });
+  tickets.forEach((mine, place) => (holds(mine, tickets.slice(0, place)) ? holders : waiters).push(mine));
   return { holders, waiters };
 }
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
 import { isConclaveError, SessionLostError, type SessionLostReason } from '../base/errors.js';
-import { sessionKey, ticketName } from '../base/keys.js';
+import { receiptPrefix, sessionKey, ticketName } from '../base/keys.js';
 import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import { raceSignal, settledWithin } from '../base/wait.js';
@@ -11,6 +11,7 @@ import { Deadline } from './deadline.js';
 import { Epoch } from './epoch.js';
 import { openLease, type Origin, type SessionOptions } from './open-lease.js';
 import { type Dependent, Lookout } from './lookout.js';
+import { Receipts } from './receipts.js';
 
 /** Past its deadline by this much and no timer has fired: the process did not run. */
 const stallMs = 250;
@@ -35,6 +36,7 @@ export class Session {
   readonly key: string;
   readonly options: SessionOptions;
   readonly epoch: Epoch;
+  readonly receipts: Receipts;
   readonly store: Store;
   /** Aborts with `SessionLostError` when the session is over. */
   readonly signal: AbortSignal;
@@ -72,6 +74,7 @@ export class Session {
     this.options = options;
     this.leaseId = leaseId;
     this.key = sessionKey(options.namespace, leaseId);
+    this.receipts = new Receipts(receiptPrefix(options.namespace, leaseId));
     this.signal = this.#over.signal;
     setMaxListeners(0, this.signal); // every waiter and every request listens: many are no leak
     this.#runtime = options.runtime;

@@ -1,3 +1,4 @@
+import { isSetting } from '../base/keys.js';
 import type { Engine } from '../memory/engine.js';
 import { get, prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
@@ -42,7 +43,7 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
   const namespaces = new Set(peers.map(({ namespace }) => namespace));
   const keys = [...namespaces]
     .flatMap((namespace) => engine.execute('get', get(prefix(`${namespace}/`))).kvs)
-    .filter((kv) => !isCrashed(kv.lease) && !mayRemain(textOf(kv)));
+    .filter((kv) => !isCrashed(kv.lease) && !isSetting(textOf(kv)) && !mayRemain(textOf(kv)));
   return [
     ...keys.map((kv) => leak(`key ${textOf(kv)}`, kv.lease)),
     ...leases
