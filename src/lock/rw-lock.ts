@@ -138,7 +138,7 @@ async function exchangeIfAlone(ticket: Ticket): ReturnType<typeof takeTicketIf> 
     {
       signal: session.signal,
       if: [...ticket.guards(), ...spots.flatMap(({ line }) => line.isOnly(key))],
-      then: [remove(key)],
+      then: [remove(key), ...ticket.unsaying('ask')],
     },
   );
 }

@@ -61,6 +61,11 @@ export class Connection {
     return this.#parent !== undefined;
   }
 
+  /** The living session, if one is open. Looks at the clock. */
+  get openSession(): Session | undefined {
+    return this.#session?.isAlive() ? this.#session : undefined;
+  }
+
   /**
    * The living session, opened if there is none.
    *

@@ -8,6 +8,7 @@ import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
 import type { Line } from './line.js';
 import type { Dependent } from './lookout.js';
+import type { TicketNews } from './news.js';
 import { runUnder, type Scoped } from './scope.js';
 import type { Ticket } from './ticket.js';
 
@@ -30,9 +31,15 @@ export class Hold implements AsyncDisposable, Scoped {
    * while still holding (on `close()`, with `ClosedError`). Never by a clean release.
    */
   readonly signal: AbortSignal;
+  /**
+   * Aborts with a `ReleaseRequest` when somebody asks for what is held (`Conclave.requestRelease`): who, why, and how soon.
+   * Nothing is taken away; whether to give it back is for the holder to say.
+   */
+  readonly releaseRequested: AbortSignal;
 
   /** What it stands on. */
   protected readonly admitted: Admitted;
+  readonly #news: TicketNews;
   readonly #grantedAt: number;
   readonly #controller = new AbortController();
   readonly #dependents: readonly Dependent[];
@@ -54,6 +61,8 @@ export class Hold implements AsyncDisposable, Scoped {
     this.fencingToken = ticket.createRevision;
     this.signal = this.#controller.signal;
     setMaxListeners(0, this.signal); // whatever can be interrupted listens: many are no leak
+    this.#news = ticket.news;
+    this.releaseRequested = this.#news.releaseRequested;
     this.#grantedAt = session.options.runtime.now();
     this.#dependents = ticket.spots.map(({ key }) => ({
       key,
@@ -66,6 +75,7 @@ export class Hold implements AsyncDisposable, Scoped {
     admitted.join();
     session.options.runtime.probe('hold.granted');
     report('conclave:acquired', () => ({ key: this.key, fencingToken: this.fencingToken, waitedMs }));
+    if (this.#news.forced) this.#lose(this.#news.forced); // before this hold could be told
   }
 
   /**
@@ -177,12 +187,13 @@ export class Hold implements AsyncDisposable, Scoped {
 
   /**
    * Goes on as `next`, which stands in the line already. The callback under this hold goes on under that one, which is
-   * released when it has ended; `signal` speaks for both.
+   * released when it has ended; `signal` and `releaseRequested` speak for both.
    */
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
     next.#body = this.#body;
     next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
+    this.#news.follow(next.#news);
     await this.release();
   }
 
@@ -207,7 +218,7 @@ export class Hold implements AsyncDisposable, Scoped {
   }
 
   protected keyGone(key: string): void {
-    this.#lose(new Error(`ticket ${key} was removed by somebody else`));
+    this.#lose(this.#news.forced ?? new Error(`ticket ${key} was removed by somebody else`));
   }
 
   #ticket(): Ticket {

@@ -48,14 +48,20 @@ export async function takeTicketIf(request: Request, options: ConditionalTake): 
   const { session, lines } = request;
   const name = session.nextTicketName();
   const keys = lines.map((line) => line.keyOf(name));
-  return retry(session.options.runtime, () => takeOnce(request, keys, options), {
-    signal: options.signal,
-    maxDelayMs: 500,
-    again: (error) => {
-      if (error === tryAgain) return true;
-      return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
-    },
-  });
+  let taken: Ticket | NotTaken | undefined;
+  try {
+    taken = await retry(session.options.runtime, () => takeOnce(request, keys, options), {
+      signal: options.signal,
+      maxDelayMs: 500,
+      again: (error) => {
+        if (error === tryAgain) return true;
+        return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
+      },
+    });
+    return taken;
+  } finally {
+    if (!(taken instanceof Ticket)) session.news.end(name);
+  }
 }
 
 /**
