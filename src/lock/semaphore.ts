@@ -170,10 +170,11 @@ export class Semaphore {
     return [txn({ if: [compare.value(this.#limitKey, '=', limit)], then: [ticket], else: [first] })];
   }
 
-  #refusal({ settings }: LineState): ConflictError {
+  #refusal({ settings }: LineState): ConflictError | undefined {
     const { title } = this.#line;
     const stored = limitIn(settings);
     if (stored === undefined) return new ConflictError(`${title} has no limit yet: name one, or resize it`);
+    if (this.#limit === undefined || this.#limit === stored) return undefined;
     return new ConflictError(
       `${title}: the stored limit is ${stored}, this program names ${this.#limit}. Programs have to agree on it; those that resize name none`,
     );

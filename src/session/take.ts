@@ -73,6 +73,8 @@ export async function takeIfAdmitted(request: Request, signal: AbortSignal): Pro
   while (true) {
     const taken = await takeTicketIf(request, { signal, if: conditions });
     if (taken instanceof Ticket) return keepIfAdmitted(taken);
+    const refusal = refusalIn(taken);
+    if (refusal) throw refusal;
     const { rule, ticketValue } = request.demand;
     const value = toBytes(ticketValue(request.session));
     if (!taken.every(([line, state]) => line.wouldAdmit(rule, value, state))) return undefined;
@@ -124,7 +126,7 @@ async function takeOnce(
     const mine = Ticket.among(seen, request, keys);
     if (mine) return mine;
     const states = statesOf(lines, seen);
-    if (answer.succeeded) throw refusalOf(states);
+    if (answer.succeeded) throw refusalIn(states) ?? new TypeError('the lines did not put the ticket');
     const [self] = kvsOf(answer.responses.slice(0, 1));
     if (!session.epoch.learn(self)) throw session.signal.reason;
     if (conditions.length > 0 && self?.modRevision === epoch.operand) return states;
@@ -177,9 +179,6 @@ async function removeKeys({ session, lines }: Request, keys: readonly string[]):
   );
 }
 
-function refusalOf(states: NotTaken): Error {
-  const refusals = states.map(([line, state]) => line.refusal(state));
-  return (
-    refusals.find((refusal) => refusal !== undefined) ?? new TypeError('the lines did not put the ticket')
-  );
+function refusalIn(states: NotTaken): Error | undefined {
+  return states.map(([line, state]) => line.refusal(state)).find((refusal) => refusal !== undefined);
 }
