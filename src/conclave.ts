@@ -8,6 +8,7 @@ import { type LineKind, lineKinds } from './session/line-kinds.js';
 import { listLines } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
+import { Election } from './election/election.js';
 import { Mutex } from './lock/mutex.js';
 import { MultiLock } from './lock/multi-lock.js';
 import type { LockOptions, ReentrantOptions } from './lock/options.js';
@@ -122,6 +123,11 @@ export class Conclave implements AsyncDisposable {
   /** Several mutexes at once, all or nothing; up to 60. No I/O. @throws TypeError, RangeError for bad names or options */
   multiLock(places: readonly Place[], options: LockOptions = {}): MultiLock {
     return new MultiLock(this.#parts.connection, places, options);
+  }
+
+  /** One of many leads. No I/O. @throws TypeError, RangeError for a bad name */
+  election(place: Place): Election {
+    return new Election(this.#parts.connection, place);
   }
 
   /**

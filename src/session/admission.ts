@@ -1,5 +1,12 @@
-import { AlreadyHeldError, isConclaveError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
+import {
+  AlreadyHeldError,
+  ConflictError,
+  isConclaveError,
+  UnavailableError,
+  WaitTimeoutError,
+} from '../base/errors.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
+import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import { retry } from '../store/retry.js';
 import type { Connection } from './connection.js';
@@ -161,8 +168,7 @@ export class Admission {
           wait.obstacle = describeBlockers(older, request.lines.length > 1 ? `; ${line.title} is` : ';');
         };
         if ((await ticket.untilAdmitted(wait.signal, onBlocked)) === 'admitted') return ticket;
-        // Behind everybody. Should the store have no space for a new ticket, one is taken in the usual way.
-        taking = requeueTicket(ticket).then(({ next }) => next ?? take());
+        taking = goBehind(ticket, take);
       }
     } catch (error) {
       this.#abandon(session, taking, turn);
@@ -233,9 +239,25 @@ export class Admission {
     const { connection } = this;
     connection.closing.throwIfAborted();
     const { lines } = this.#options;
+    const [only, ...others] = lines;
+    if (only && others.length === 0) {
+      const { header, kvs } = await connection.store.get(prefix(only.prefix));
+      return [only.stateOf(header.revision, kvs)];
+    }
     const { header, responses } = await connection.store.txn({ then: readsOf(lines) });
     return statesOf(lines, { revision: header.revision, results: responses }).map(([, state]) => state);
   }
+}
+
+/** Should the store have no space for a new ticket now, one is taken in the usual way. */
+async function goBehind(ticket: Ticket, take: () => Promise<Ticket>): Promise<Ticket> {
+  const { hadIt, next } = await requeueTicket(ticket).catch((error: unknown) => {
+    ticket.session.chore(leaveLine(ticket));
+    throw error;
+  });
+  if (next) return next;
+  if (!hadIt) throw new ConflictError(`ticket ${ticket.key} was removed from the line by somebody else`);
+  return take();
 }
 
 /** The turn of whoever does not queue locally. */

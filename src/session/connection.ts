@@ -56,6 +56,11 @@ export class Connection {
     return this.options.namespace;
   }
 
+  /** No other session is opened once its own is lost. */
+  get isForOneSession(): boolean {
+    return this.#parent !== undefined;
+  }
+
   /**
    * The living session, opened if there is none.
    *

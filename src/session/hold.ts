@@ -186,6 +186,16 @@ export class Hold implements AsyncDisposable, Scoped {
     await this.release();
   }
 
+  /** @internal "Stop now", while the key still stands. */
+  tellToStop(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  /** A callback runs under it, and will release it. */
+  protected get hasBody(): boolean {
+    return this.#body !== undefined;
+  }
+
   /** What it may be asked for again as. */
   protected get demand(): Demand {
     return this.#ticket().request.demand;
@@ -238,9 +248,8 @@ export class Hold implements AsyncDisposable, Scoped {
     );
   }
 
-  /** "Stop now", while the key still stands. */
   async #stop(reason: Error): Promise<void> {
-    this.#controller.abort(reason);
+    this.tellToStop(reason);
     // A handle has nobody to wait for. A callback is waited for, and releases by itself.
     if (this.#body) await this.#body.catch(() => {});
     await this[Symbol.asyncDispose]();

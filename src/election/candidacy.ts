@@ -1,0 +1,60 @@
+import { toText } from '../base/bytes.js';
+import type { Demand, Surroundings } from '../session/demand.js';
+import { noOlderTicket } from '../session/rules.js';
+import type { Session } from '../session/session.js';
+import { encodeTicket, readContent, type Wish } from '../session/ticket-value.js';
+import type { KeyValue } from '../store/results.js';
+
+/** How an election stores what its candidates stand for. */
+export interface Ballot {
+  /** @param since when the candidate has stood up, wall-clock milliseconds */
+  write(session: Session, wish: Candidacy, since: number): string;
+  /** What a candidate stands for. Never throws: an observer must not end because of what somebody wrote. */
+  valueOf(ticket: KeyValue): string;
+}
+
+export type Candidacy = Pick<Wish, 'value' | 'priority' | 'transferTo'>;
+
+/** Elections by name: beside the value, who it is, and what it wishes of the others. */
+export const named: Ballot = {
+  write: ({ options }, wish, since) => encodeTicket(options.holder, since, wish),
+  valueOf: (ticket) => contentOf(ticket)?.value ?? toText(ticket.value),
+};
+
+/** Elections by `{ path }`: the value alone, as other programs read and write it. */
+export const raw: Ballot = {
+  write: (_session, { value = '' }) => value,
+  valueOf: (ticket) => toText(ticket.value),
+};
+
+/** To lead: the oldest candidate does. */
+export function candidacy(ballot: Ballot, wish: Candidacy): Demand {
+  return {
+    rule: noOlderTicket,
+    ticketValue: (session) => ballot.write(session, wish, session.options.runtime.wallNow()),
+    ...(ballot === named && { yields: (line) => prefersAnother(line, wish.priority ?? 0) }),
+  };
+}
+
+/**
+ * Whether one that waits should go behind another: the one to whom the leader wants to hand over, or one of higher
+ * priority. It goes to the end of the line, so once for each; the rule stays that the oldest leads, and nothing that a
+ * younger one wishes can forbid it.
+ */
+export function prefersAnother({ older, mine, younger }: Surroundings, priority: number): boolean {
+  const [leader] = older;
+  const successor = leader && contentOf(leader)?.transferTo;
+  if (successor === toText(mine.key)) return false;
+  return younger.some(
+    (ticket) => toText(ticket.key) === successor || (contentOf(ticket)?.priority ?? 0) > priority,
+  );
+}
+
+/** What is written by a newer version, or by another program, is no reason to give way. */
+function contentOf(ticket: KeyValue): Candidacy | undefined {
+  try {
+    return readContent(ticket);
+  } catch {
+    return undefined;
+  }
+}
