@@ -11,6 +11,8 @@ export interface Ballot {
   write(session: Session, wish: Candidacy, since: number): string;
   /** What a candidate stands for. Never throws: an observer must not end because of what somebody wrote. */
   valueOf(ticket: KeyValue): string;
+  /** When a candidate has stood up, if its ticket says so. Never throws. */
+  sinceOf(ticket: KeyValue): number | undefined;
 }
 
 export type Candidacy = Pick<Wish, 'value' | 'priority' | 'transferTo'>;
@@ -19,12 +21,14 @@ export type Candidacy = Pick<Wish, 'value' | 'priority' | 'transferTo'>;
 export const named: Ballot = {
   write: ({ options }, wish, since) => encodeTicket(options.holder, since, wish),
   valueOf: (ticket) => contentOf(ticket)?.value ?? toText(ticket.value),
+  sinceOf: (ticket) => contentOf(ticket)?.since,
 };
 
-/** Elections by `{ path }`: the value alone, as other programs read and write it. */
+/** Elections by `{ path }`: the value alone, as other programs read and write it. It may look like one of our tickets. */
 export const raw: Ballot = {
   write: (_session, { value = '' }) => value,
   valueOf: (ticket) => toText(ticket.value),
+  sinceOf: () => undefined,
 };
 
 /** To lead: the oldest candidate does. */
@@ -51,7 +55,7 @@ export function prefersAnother({ older, mine, younger }: Surroundings, priority:
 }
 
 /** What is written by a newer version, or by another program, is no reason to give way. */
-function contentOf(ticket: KeyValue): Candidacy | undefined {
+function contentOf(ticket: KeyValue): ReturnType<typeof readContent> {
   try {
     return readContent(ticket);
   } catch {

@@ -6,7 +6,6 @@ import type { Admitted } from '../session/admitted.js';
 import { Hold } from '../session/hold.js';
 import type { LineState } from '../session/line.js';
 import { Rewriter } from '../session/rewrite.js';
-import { readContent } from '../session/ticket-value.js';
 import type { Spot } from '../session/ticket.js';
 import { type Ballot, type Candidacy, named } from './candidacy.js';
 
@@ -23,7 +22,10 @@ export class Leadership extends Hold {
     this.#ballot = ballot;
     this.#wish = wish;
     this.#rewriter = new Rewriter(admitted.ticket);
-    this.#since = sinceOf(this.#spot) ?? admitted.ticket.session.options.runtime.wallNow();
+    const { key, taken } = this.#spot;
+    const mine = taken.tickets.find((ticket) => toText(ticket.key) === key);
+    // A new value does not change when it stood up.
+    this.#since = (mine && ballot.sinceOf(mine)) ?? admitted.ticket.session.options.runtime.wallNow();
   }
 
   /** What it stands for, as last proclaimed here. */
@@ -114,10 +116,4 @@ export class Leadership extends Hold {
     if (!spot) throw new TypeError('a ticket without a line');
     return spot;
   }
-}
-
-/** When the candidate stood up: a new value does not change that. */
-function sinceOf({ key, taken }: Spot): number | undefined {
-  const mine = taken.tickets.find((ticket) => toText(ticket.key) === key);
-  return mine && readContent(mine)?.since;
 }
