@@ -1,10 +1,4 @@
-import {
-  AlreadyHeldError,
-  ConflictError,
-  isConclaveError,
-  UnavailableError,
-  WaitTimeoutError,
-} from '../base/errors.js';
+import { AlreadyHeldError, isConclaveError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
@@ -251,12 +245,13 @@ export class Admission {
 
 /** Should the store have no space for a new ticket now, one is taken in the usual way. */
 async function goBehind(ticket: Ticket, take: () => Promise<Ticket>): Promise<Ticket> {
+  const { news } = ticket;
   const { hadIt, next } = await requeueTicket(ticket).catch((error: unknown) => {
     ticket.session.chore(leaveLine(ticket));
     throw error;
   });
   if (next) return next;
-  if (!hadIt) throw new ConflictError(`ticket ${ticket.key} was removed from the line by somebody else`);
+  if (!hadIt) throw news.whyGone(ticket.key);
   return take();
 }
 

@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import { FencedOutError, HoldLostError, OutcomeUnknownError } from '../base/errors.js';
+import { FencedOutError, HoldLostError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
+import { suspicion, unknownCommit } from './hold-errors.js';
 import type { Line } from './line.js';
 import type { Dependent } from './lookout.js';
 import type { TicketNews } from './news.js';
@@ -114,7 +115,7 @@ export class Hold implements AsyncDisposable, Scoped {
     this.#noticeLoss();
     if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
     const answer = await session.store.txn({ if: this.guard(), then: ops }).catch((error: unknown) => {
-      throw this.#explainUnknown(error);
+      throw unknownCommit(error, this.#title());
     });
     if (answer.succeeded) return answer;
     this.keyGone(this.key);
@@ -285,18 +286,8 @@ export class Hold implements AsyncDisposable, Scoped {
     void this.admitted.leave().catch(() => {});
   }
 
-  /** More can be said of a guarded write than of any: what becomes of it is settled when the ticket goes. */
-  #explainUnknown(error: unknown): unknown {
-    if (!(error instanceof OutcomeUnknownError)) return error;
-    const text = `commit under the ${this.#title()}: sent, but not answered; it may be applied as long as the ticket stands, not after`;
-    return new OutcomeUnknownError(text, { cause: error });
-  }
-
   #notHeld(): HoldLostError {
-    const why =
-      this.#state === 'released'
-        ? 'it has been released'
-        : 'the wall clock has jumped, the machine may have been suspended; a renewal will tell';
+    const why = this.#state === 'released' ? 'it has been released' : suspicion;
     return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`, this);
   }
 

@@ -113,7 +113,7 @@ export class LockDelay {
     const [marker, ticket] = answer.responses.flatMap((each) => (each.kind === 'get' ? [each.kvs[0]] : []));
     if (ticket?.createRevision !== createRevision) {
       await session.confirm();
-      throw session.news.whyGone(key);
+      throw session.news.of(key).whyGone(key);
     }
     return marker;
   }

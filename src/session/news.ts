@@ -37,6 +37,13 @@ export class TicketNews {
   force(release: ForcedRelease): void {
     this.#forced ??= release;
   }
+
+  /** For whoever waits with the ticket, and has found it gone. */
+  whyGone(key: string): ConflictError {
+    const forced = this.#forced;
+    if (!forced) return new ConflictError(`ticket ${key} was removed from the line by somebody else`);
+    return new ConflictError(`the place in the line is lost: ${forced.message}`, { cause: forced });
+  }
 }
 
 /**
@@ -68,12 +75,5 @@ export class News {
     if (!news || !message) return;
     if (kind === 'ask') news.ask(new ReleaseRequest(ticket, message));
     else news.force(new ForcedRelease(ticket, message));
-  }
-
-  /** For whoever waits with a ticket that is gone. @param key one of its keys */
-  whyGone(key: string): ConflictError {
-    const { forced } = this.of(key);
-    if (!forced) return new ConflictError(`ticket ${key} was removed from the line by somebody else`);
-    return new ConflictError(`the place in the line is lost: ${forced.message}`, { cause: forced });
   }
 }

@@ -160,7 +160,7 @@ export class Ticket {
   async #explainGone(signal: AbortSignal): Promise<never> {
     await raceSignal(this.session.confirm(), signal);
     this.session.assertAlive();
-    throw this.session.news.whyGone(this.key);
+    throw this.news.whyGone(this.key);
   }
 }
 
