@@ -13,6 +13,8 @@ export interface Ballot {
   valueOf(ticket: KeyValue): string;
   /** When a candidate has stood up, if its ticket says so. Never throws. */
   sinceOf(ticket: KeyValue): number | undefined;
+  /** undefined if it says none. Never throws. */
+  priorityOf(ticket: KeyValue): number | undefined;
 }
 
 export type Candidacy = Pick<Wish, 'value' | 'priority' | 'transferTo'>;
@@ -22,6 +24,7 @@ export const named: Ballot = {
   write: ({ options }, wish, since) => encodeTicket(options.holder, since, wish),
   valueOf: (ticket) => contentOf(ticket)?.value ?? toText(ticket.value),
   sinceOf: (ticket) => contentOf(ticket)?.since,
+  priorityOf: (ticket) => contentOf(ticket)?.priority,
 };
 
 /** Elections by `{ path }`: the value alone, as other programs read and write it. It may look like one of our tickets. */
@@ -29,6 +32,7 @@ export const raw: Ballot = {
   write: (_session, { value = '' }) => value,
   valueOf: (ticket) => toText(ticket.value),
   sinceOf: () => undefined,
+  priorityOf: () => undefined,
 };
 
 /** To lead: the oldest candidate does. */

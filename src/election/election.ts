@@ -123,10 +123,14 @@ export class Election {
   /** Who leads, and who waits, in order. One read. @throws ConflictError if a newer version of this library wrote a ticket */
   async candidates(): Promise<readonly Candidate[]> {
     const [state] = await this.#admission.read();
-    return (state?.tickets ?? []).map((ticket) => ({
-      ...(this.#ballot === named ? readTicket(ticket) : keyOf(ticket)),
-      value: this.#ballot.valueOf(ticket),
-    }));
+    return (state?.tickets ?? []).map((ticket) => {
+      const priority = this.#ballot.priorityOf(ticket);
+      return {
+        ...(this.#ballot === named ? readTicket(ticket) : keyOf(ticket)),
+        value: this.#ballot.valueOf(ticket),
+        ...(priority !== undefined && { priority }),
+      };
+    });
   }
 
   /**
