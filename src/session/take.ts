@@ -4,7 +4,6 @@ import { retry } from '../store/retry.js';
 import { compare, type Compare, get, type Op, put, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import { leaveLine } from './giving-up.js';
-import type { Session } from './session.js';
 import { kvsOf, readsOf, type Request, statesOf, Ticket } from './ticket.js';
 
 export interface TakeOptions {
@@ -151,8 +150,8 @@ async function settle(
   const looking = session.epoch.fenceThenLook(readsOf(lines));
   if (isSpaceExceeded(error)) {
     // The proof needs a put and waits until there is space; meanwhile the ticket, if there is one, must block nobody.
-    session.chore(looking.then(() => removeKeys(session, keys)).catch(() => {}));
-    await removeKeys(session, keys).catch(() => {});
+    session.chore(looking.then(() => removeKeys(request, keys)).catch(() => {}));
+    await removeKeys(request, keys).catch(() => {});
     throw new ResourceExhaustedError('the store is over its space quota: no ticket can be taken', {
       cause: error,
     });
@@ -161,11 +160,15 @@ async function settle(
 }
 
 /** Nobody else uses the keys, so this needs no guard; until it is answered or the session is over. */
-async function removeKeys(session: Session, keys: readonly string[]): Promise<void> {
+async function removeKeys({ session, lines }: Request, keys: readonly string[]): Promise<void> {
   const timeoutMs = session.requestTimeoutMs;
+  const removals = lines.flatMap((line, i) => {
+    const key = keys[i] ?? '';
+    return [remove(key), ...line.leaving(key)];
+  });
   await retry(
     session.options.runtime,
-    () => session.store.txn({ then: keys.map((key) => remove(key)) }, { timeoutMs, signal: session.signal }),
+    () => session.store.txn({ then: removals }, { timeoutMs, signal: session.signal }),
     {
       signal: session.signal,
       again: (error) => isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE'),
