@@ -1,54 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import type { Conclave, Hold, ReadHold, WriteHold } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
-import { isExchange, isRemoval, isRewrite, isTake, rwLine, standing } from './lines.js';
+import {
+  fates,
+  isExchange,
+  isRemoval,
+  isRewrite,
+  isTake,
+  opened,
+  rwLine,
+  standing,
+  watched,
+} from './lines.js';
 import { outcome } from './observe.js';
 
 /** What stands in the line of the lock that all tests use. */
 const modes = async (world: World): Promise<(string | undefined)[]> =>
   (await standing(world, rwLine('l'))).map(({ mode }) => mode);
 
-/** A client whose session is open. */
-const opened = async (world: World, sessionTtlMs = 15_000): Promise<Conclave> => {
-  const client = await world.client({ sessionTtlMs });
-  await (await client.mutex('warm-up').acquire()).release();
-  return client;
-};
-
-/** Whether a promise has resolved. */
-const watched = <T>(promise: Promise<T>): { isIn: boolean; promise: Promise<T> } => {
-  const state = { isIn: false, promise };
-  promise.then(
-    () => (state.isIn = true),
-    () => {},
-  );
-  return state;
-};
-
-/** What can become of one request, and of its answer. */
-const fates = {
-  'whose request got lost': (world: World, client: Conclave, where: typeof isRewrite) =>
-    world.dropRequest(client, { method: 'txn', where }),
-  'whose answer got lost': (world: World, client: Conclave, where: typeof isRewrite) =>
-    world.dropReply(client, { method: 'txn', where }),
-  'that is done once more much later': (world: World, client: Conclave, where: typeof isRewrite) =>
-    world.repeatRequest(client, { method: 'txn', where, ms: 20_000 }),
-  'that arrives much later': (world: World, client: Conclave, where: typeof isRewrite) =>
-    world.delayRequest(client, { method: 'txn', where, ms: 20_000 }),
-  'that is not heard of for long': (world: World, client: Conclave, where: typeof isRewrite) =>
-    world.delayRequest(client, { method: 'txn', where, ms: 7_000, isSilent: true }),
-} as const;
-
-describe.each(Object.entries(fates))('a downgrade %s', (_, strike) => {
+describe.each(fates)('a downgrade %s', (_, strike) => {
   it('lets in the readers right behind and no writer, and overwrites nothing later', async () => {
     await using world = await World.open();
     const [client, other] = [await opened(world, 60_000), await opened(world, 60_000)];
     const writer = await client.rwLock('l').write.acquire();
-    const reading = watched(other.rwLock('l').read.acquire());
+    const reading = watched(world, other.rwLock('l').read.acquire());
     await world.settle();
-    const writing = watched(other.rwLock('l').write.acquire());
+    const writing = watched(world, other.rwLock('l').write.acquire());
     await world.settle();
-    const fault = strike(world, client, isRewrite);
+    const fault = strike(world, client, { method: 'txn', where: isRewrite });
 
     const reader = await world.run(writer.downgrade());
 
@@ -71,7 +50,7 @@ describe.each(Object.entries(fates))('a downgrade %s', (_, strike) => {
   it('that is over when it comes again changes no ticket of later', async () => {
     await using world = await World.open();
     const client = await opened(world, 60_000);
-    strike(world, client, isRewrite);
+    strike(world, client, { method: 'txn', where: isRewrite });
     const reader = await world.run((await client.rwLock('l').write.acquire()).downgrade());
     await using writer = await reader.tryUpgrade();
 
@@ -89,7 +68,7 @@ describe('a downgrade', () => {
     const writer = await client.rwLock('l').write.acquire();
     world.delayReply(client, { method: 'txn', where: isRewrite, ms: 300 });
 
-    const downgrading = watched(writer.downgrade());
+    const downgrading = watched(world, writer.downgrade());
 
     expect(writer.isHeld()).toBe(false);
     await world.advance(200);
@@ -148,7 +127,10 @@ describe('a downgrade', () => {
     await using world = await World.open();
     const [client, lagging, broken] = [await opened(world), await opened(world), await opened(world)];
     const writer = await client.rwLock('l').write.acquire();
-    const readers = [watched(lagging.rwLock('l').read.acquire()), watched(broken.rwLock('l').read.acquire())];
+    const readers = [
+      watched(world, lagging.rwLock('l').read.acquire()),
+      watched(world, broken.rwLock('l').read.acquire()),
+    ];
     await world.settle();
     world.lagWatches(lagging, 2_000);
     world.partition(broken, { refuses: true });
@@ -175,12 +157,12 @@ describe('a downgrade', () => {
   });
 });
 
-describe.each(Object.entries(fates))('an upgrade %s', (_, strike) => {
+describe.each(fates)('an upgrade %s', (_, strike) => {
   it('succeeds with one ticket, and leaves nothing after its release', async () => {
     await using world = await World.open();
     const client = await opened(world, 60_000);
     const reader = await client.rwLock('l').read.acquire();
-    const fault = strike(world, client, isExchange);
+    const fault = strike(world, client, { method: 'txn', where: isExchange });
 
     const writer = await world.run(reader.tryUpgrade());
 
@@ -201,7 +183,7 @@ describe.each(Object.entries(fates))('an upgrade %s', (_, strike) => {
     const [client, other] = [await opened(world, 60_000), await opened(world, 60_000)];
     const reader = await client.rwLock('l').read.acquire();
     const second = await other.rwLock('l').read.acquire();
-    strike(world, client, isExchange);
+    strike(world, client, { method: 'txn', where: isExchange });
 
     expect(await world.run(reader.tryUpgrade())).toBeUndefined();
     await second.release();
@@ -480,7 +462,7 @@ describe('a waiter for a read/write lock', () => {
     world.jumpWall(client, 60_000);
     world.latency(client, { replyMs: 200 });
 
-    const reading = watched(client.rwLock('l').read.acquire());
+    const reading = watched(world, client.rwLock('l').read.acquire());
     await world.advance(200);
     expect(reading.isIn).toBe(false);
     await world.advance(1_000);
