@@ -112,8 +112,7 @@ export class Hold implements AsyncDisposable, Scoped {
    */
   async commit<const Ops extends readonly Op[]>(ops: Ops): Promise<Answer<TxnResult<Ops, []>>> {
     const { session } = this.#ticket();
-    this.#noticeLoss();
-    if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
+    this.assertStanding();
     const answer = await session.store.txn({ if: this.guard(), then: ops }).catch((error: unknown) => {
       throw unknownCommit(error, this.#title());
     });
@@ -158,13 +157,13 @@ export class Hold implements AsyncDisposable, Scoped {
     }
     // An `async` wrapper: a synchronous throw becomes a rejection.
     const body = runUnder(this, async () => work(this));
-    this.#body = body;
+    this.#runs(body); // it may have become another hold already
     try {
       const result = await body;
-      await this.#afterBody().release();
+      await this.#runs(undefined).release();
       return result;
     } catch (error) {
-      await this.#afterBody()[Symbol.asyncDispose](); // The body's error is the one to report.
+      await this.#runs(undefined)[Symbol.asyncDispose](); // The body's error is the one to report.
       throw error;
     }
   }
@@ -192,7 +191,7 @@ export class Hold implements AsyncDisposable, Scoped {
    */
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
-    next.#body = this.#body;
+    this.#runs(this.#body);
     next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
     this.#news.follow(next.#news);
     await this.release();
@@ -213,9 +212,10 @@ export class Hold implements AsyncDisposable, Scoped {
     return this.#ticket().request.demand;
   }
 
-  /** It was given back, or is being given back. */
-  protected get isReleased(): boolean {
-    return this.#state === 'released';
+  /** As `assertHeld`, but while its session is suspect it stands. @throws HoldLostError */
+  protected assertStanding(): void {
+    this.#noticeLoss();
+    if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
   }
 
   protected keyGone(key: string): void {
@@ -230,10 +230,10 @@ export class Hold implements AsyncDisposable, Scoped {
     for (const dependent of this.#dependents) this.#ticket().session.forget(dependent);
   }
 
-  /** The hold to give back when the callback has ended. */
-  #afterBody(): Hold {
-    this.#body = undefined;
-    return this.#successor ? this.#successor.#afterBody() : this;
+  /** Notes which callback runs under it, or that it has ended. @returns what it has become: to be given back in the end */
+  #runs(body: Promise<unknown> | undefined): Hold {
+    this.#body = body;
+    return this.#successor ? this.#successor.#runs(body) : this;
   }
 
   async #release(): Promise<void> {

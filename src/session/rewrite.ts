@@ -57,7 +57,7 @@ export class Rewriter {
         then: [put(key, value, { lease: session.leaseId })],
         else: [get(key)],
       },
-      { timeoutMs: session.requestTimeoutMs },
+      { timeoutMs: session.requestTimeoutMs, signal: session.signal },
     );
     session.options.runtime.probe('ticket.rewritten');
     if (answer.succeeded) return this.#standsAt(answer.header.revision);

@@ -1,6 +1,6 @@
 import { toText } from '../base/bytes.js';
 import { type MessageKind, messageKey, ticketNameIn } from '../base/keys.js';
-import { raceSignal } from '../base/wait.js';
+import { raceSignal, withOwnSignal } from '../base/wait.js';
 import { compare, type Compare, type GetOp, remove, type RemoveOp } from '../store/operations.js';
 import type { KeyValue, OpResult } from '../store/results.js';
 import type { Demand } from './demand.js';
@@ -125,9 +125,11 @@ export class Ticket {
     // Free at first sight: no watch.
     if (!spots.map((spot) => look(spot, spot.taken)).includes(true)) {
       this.session.options.runtime.probe('ticket.waiting');
-      await firstOf(signal, (over) =>
-        spots.map((spot) =>
-          this.request.views.view(spot.line).until(spot.taken, (state) => look(spot, state), over),
+      await withOwnSignal(signal, (over) =>
+        Promise.race(
+          spots.map((spot) =>
+            this.request.views.view(spot.line).until(spot.taken, (state) => look(spot, state), over),
+          ),
         ),
       );
     }
@@ -189,21 +191,4 @@ export function statesOf(
 
 export function kvsOf(results: readonly OpResult[]): readonly KeyValue[] {
   return results.flatMap((result) => (result.kind === 'get' ? result.kvs : []));
-}
-
-/** Settles as the first of them does, and then ends the others. */
-async function firstOf(
-  signal: AbortSignal,
-  start: (signal: AbortSignal) => readonly Promise<void>[],
-): Promise<void> {
-  const over = new AbortController();
-  const onAbort = (): void => over.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    await Promise.race(start(over.signal));
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    over.abort();
-  }
 }
