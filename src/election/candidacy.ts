@@ -27,6 +27,13 @@ export const raw: Ballot = {
   valueOf: (ticket) => toText(ticket.value),
 };
 
+/** @throws TypeError before anything is sent */
+export function checkValue(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('the value must be a string');
+  if (!value.isWellFormed()) throw new TypeError('the value contains a lone surrogate');
+  return value;
+}
+
 /** To lead: the oldest candidate does. */
 export function candidacy(ballot: Ballot, wish: Candidacy): Demand {
   return {
@@ -50,8 +57,11 @@ export function prefersAnother({ older, mine, younger }: Surroundings, priority:
   );
 }
 
-/** What is written by a newer version, or by another program, is no reason to give way. */
-function contentOf(ticket: KeyValue): Candidacy | undefined {
+/**
+ * What is written on a ticket; undefined for one of another program, or of a newer version: that is no reason to give way,
+ * and none to fail.
+ */
+export function contentOf(ticket: KeyValue): ReturnType<typeof readContent> {
   try {
     return readContent(ticket);
   } catch {
