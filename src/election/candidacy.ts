@@ -35,6 +35,13 @@ export const raw: Ballot = {
   priorityOf: () => undefined,
 };
 
+/** @throws TypeError before anything is sent */
+export function checkValue(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('the value must be a string');
+  if (!value.isWellFormed()) throw new TypeError('the value contains a lone surrogate');
+  return value;
+}
+
 /** To lead: the oldest candidate does. */
 export function candidacy(ballot: Ballot, wish: Candidacy): Demand {
   return {
@@ -58,7 +65,10 @@ export function prefersAnother({ older, mine, younger }: Surroundings, priority:
   );
 }
 
-/** What is written by a newer version, or by another program, is no reason to give way. */
+/**
+ * What is written on a ticket; undefined for one of another program, or of a newer version: that is no reason to give way,
+ * and none to fail.
+ */
 function contentOf(ticket: KeyValue): ReturnType<typeof readContent> {
   try {
     return readContent(ticket);
