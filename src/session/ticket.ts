@@ -3,6 +3,7 @@ import { type MessageKind, messageKey, ticketNameIn } from '../base/keys.js';
 import { raceSignal, withOwnSignal } from '../base/wait.js';
 import { compare, type Compare, type GetOp, remove, type RemoveOp } from '../store/operations.js';
 import type { KeyValue, OpResult } from '../store/results.js';
+import type { Store } from '../store/store.js';
 import type { Demand } from './demand.js';
 import type { Line, LineState } from './line.js';
 import type { LineViews } from './line-view.js';
@@ -75,6 +76,12 @@ export class Ticket {
   /** For messages: what it is a ticket of. */
   get title(): string {
     return this.request.title;
+  }
+
+  /** In one of these lines, at least. */
+  standsIn(store: Store, lines: readonly Line[]): boolean {
+    if (this.session.store !== store) return false;
+    return this.spots.some((spot) => lines.some(({ prefix }) => prefix === spot.line.prefix));
   }
 
   /** All true in the store for exactly as long as this ticket stands in all its lines. */
