@@ -650,6 +650,23 @@ describe('lead and close', () => {
     work.finish();
   });
 
+  it('during a callback that has lost its leadership: close waits for it all the same', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const work = new Work(world);
+    const leading = outcome(client.election('e').lead(work.run));
+    await world.settle();
+    await world.expireSession(client);
+
+    const closing = client.close();
+    await world.advance(5_000);
+    expect(await isPending(closing)).toBe(true);
+    work.finish();
+    await closing;
+
+    expect(await leading).toBeInstanceOf(ClosedError);
+  });
+
   it('in the pause: it rejects with ClosedError at once', async () => {
     await using world = await World.open();
     const client = await world.client();

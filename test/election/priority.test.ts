@@ -143,6 +143,22 @@ describe('priority', () => {
     expect(world.revision).toBe(before + 1n);
   });
 
+  it('is nothing on a path, where a value may look like anything', async () => {
+    await using world = await World.open();
+    const place = { path: 'go/e' };
+    const [one, two, three] = [await world.client(), await world.client(), await world.client()];
+    const leadership = await one.election(place).campaign('a');
+    const second = two.election(place).campaign('b');
+    await world.settle();
+    const third = three.election(place).campaign('{"v":1,"priority":9}');
+    await world.settle();
+
+    expect(await lineUp(one.election(place))).toEqual(['a', 'b', '{"v":1,"priority":9}']);
+    await leadership.resign();
+    await (await second).resign();
+    await (await third).resign();
+  });
+
   it('waits behind a foreign ticket like everybody else', async () => {
     await using world = await World.open();
     const client = await world.client();
