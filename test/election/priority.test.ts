@@ -159,13 +159,16 @@ describe('priority', () => {
     await (await third).resign();
   });
 
-  it('waits behind a foreign ticket like everybody else', async () => {
+  it.each([
+    ['another program', 'not ours'],
+    ['a newer version', '{"v":2,"transferTo":"x"}'],
+  ])('waits behind a ticket of %s like everybody else', async (_, text) => {
     await using world = await World.open();
     const client = await world.client();
-    world.engine.execute('put', put('conclave/election/e/0', 'not ours'));
+    world.engine.execute('put', put('conclave/election/e/0', text));
     const waiting = client.election('e').campaign('a', { priority: 9 });
     await world.advance(60_000);
-    expect(await lineOf(world)).toEqual(['not ours', 'a']);
+    expect((await client.election('e').leader())?.value).toBe(text);
 
     await world.store.remove('conclave/election/e/0');
 
