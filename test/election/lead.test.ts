@@ -241,9 +241,10 @@ describe('lead', () => {
     const other = await world.client();
     await using leadership = await other.election('e').campaign('other');
     const stop = new AbortController();
-    own.signal.addEventListener('abort', () => stop.abort('its session is lost'));
     const leading = outcome(own.election('e').lead(() => {}, { signal: stop.signal }));
     await world.settle();
+    // Heard after the campaign has heard of it.
+    own.signal.addEventListener('abort', () => stop.abort('its session is lost'));
 
     await world.expireSession(client);
     await world.advance(1_000);

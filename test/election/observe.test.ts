@@ -221,6 +221,7 @@ describe('observe', () => {
     const [one, two] = [await world.client({ sessionTtlMs: 600_000 }), await world.client()];
     const observer = new Observer(two.election('e'));
     await world.settle();
+    await world.advance(250); // a look falls between two changes
     world.lagWatches(two, 1_000);
 
     for (let i = 0; i < 40; i++) {

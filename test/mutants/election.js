@@ -35,6 +35,14 @@ export const electionMutants = [
     title: 'whose session is suspect is crowned only once a renewal was answered',
   },
   {
+    name: 'a candidate that gives way blames others for the loss of its session',
+    file: 'src/session/ticket.ts',
+    find: 'await raceSignal(this.session.confirm(), signal);\n    this.session.assertAlive();',
+    replace: '',
+    test: priority,
+    title: 'and whose session was lost rejects, and is not crowned',
+  },
+  {
     name: 'the one named gives way to priority',
     file: 'src/election/candidacy.ts',
     find: 'if (successor === toText(mine.key)) return false;',
@@ -290,7 +298,7 @@ export const electionMutants = [
     find: 'wait.endsWith(this.signal);',
     replace: '',
     test: transfer,
-    title: 'rejects with HoldLostError if the leadership is lost meanwhile, or was',
+    title: 'ends with ClosedError on close, which gives the leadership back',
   },
   {
     name: 'a transfer takes the key from a callback that runs',
