@@ -222,7 +222,7 @@ describe('observe', () => {
     const observer = new Observer(two.election('e'));
     await world.settle();
     await world.advance(250); // a look falls between two changes
-    world.lagWatches(two, 700);
+    world.lagWatches(two, 1_700);
 
     for (let i = 0; i < 40; i++) {
       const leadership = await one.election('e').campaign(String(i));
