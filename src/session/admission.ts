@@ -256,14 +256,12 @@ export class Admission {
 
 /** Should the store have no space for a new ticket now, one is taken in the usual way. */
 async function goBehind(ticket: Ticket, take: () => Promise<Ticket>): Promise<Ticket> {
-  const { news } = ticket;
   const { hadIt, next } = await requeueTicket(ticket).catch((error: unknown) => {
     ticket.session.chore(leaveLine(ticket));
     throw error;
   });
   if (next) return next;
-  if (!hadIt) throw news.whyGone(ticket.key);
-  return take();
+  return hadIt ? take() : ticket.explainGone(ticket.session.signal);
 }
 
 /** The turn of whoever does not queue locally. */

@@ -141,7 +141,7 @@ export class Ticket {
       );
     }
     for (const verdict of verdicts.values()) {
-      if (verdict === 'gone') await this.#explainGone(signal);
+      if (verdict === 'gone') await this.explainGone(signal);
       if (typeof verdict === 'object') throw verdict.error;
       if (verdict === 'yields') return 'yields';
     }
@@ -166,7 +166,8 @@ export class Ticket {
     return yields?.({ older, mine, younger: state.tickets.slice(place + 1) }) ? 'yields' : 'blocked';
   }
 
-  async #explainGone(signal: AbortSignal): Promise<never> {
+  /** Found missing. @throws SessionLostError if that is why; else what is known of who has removed it; the signal's reason */
+  async explainGone(signal: AbortSignal): Promise<never> {
     await raceSignal(this.session.confirm(), signal);
     this.session.assertAlive();
     throw this.news.whyGone(this.key);

@@ -7,6 +7,8 @@
  * `also`: where two guards cover for each other, the second one.
  */
 
+import { electionMutants } from './election.js';
+
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
 const guards = 'test/lock/guards.test.ts';
@@ -843,4 +845,5 @@ export const mutants = [
     test: keepAlive,
     title: 'does not match its answers to sends on the one before',
   },
+  ...electionMutants,
 ];
