@@ -4,9 +4,9 @@ import { toText } from '../../src/base/bytes.js';
 import { patience } from '../rig/patience.js';
 import type { Crowd, Mark } from '../rig/crowd.js';
 import { livesBelow } from '../rig/history.js';
-import { ChaosRun } from './chaos-run.js';
+import { ChaosRun } from '../rig/chaos-run.js';
 import { figure, guardMs } from './fixture.js';
-import { outOfTurn, strangers } from './turns.js';
+import { outOfTurn, strangers } from '../rig/turns.js';
 
 const counter = 'counter'; // outside of the namespace, which must be empty in the end
 const job = { kind: 'counter', name: 'line', counter };

@@ -1,10 +1,8 @@
 import { expect, vi } from 'vitest';
 
 import { Client, type News } from './client.js';
+import { guardMs } from './patience.js';
 import type { Victims } from './torment.js';
-
-/** Far more than anything takes. */
-const guardMs = 60_000;
 
 export interface CrowdOptions {
   /** For `connect` of each client. */

@@ -82,6 +82,26 @@ const turns = {
     }
   },
 
+  /** Leads once, and proclaims now and then. */
+  async election(client, { name, marks, pauseMs }) {
+    await delay(below(pauseMs));
+    const election = client.election(name);
+    const value = `v${below(1e9)}`;
+    /** @param {import('../../dist/index.js').Leadership} leadership */
+    const reign = async (leadership) => {
+      await use(client, leadership, { marks });
+      for (let i = below(3); i > 0; i--) await leadership.proclaim(`${value}/${i}`);
+    };
+    if (oneIn(2)) {
+      const leadership = await election.campaign(value, patience());
+      await reign(leadership).finally(() => leadership.resign());
+    } else {
+      const over = new AbortController();
+      const once = async (leadership) => reign(leadership).then(() => over.abort());
+      await election.lead(once, { value, signal: over.signal, pauseMs: 0 });
+    }
+  },
+
   async multiLock(client, { names, marks }) {
     const some = shuffled(names).slice(0, 1 + below(4));
     const facts = { marks, names: some };
