@@ -48,14 +48,20 @@ export async function takeTicketIf(request: Request, options: ConditionalTake): 
   const { session, lines } = request;
   const name = session.nextTicketName();
   const keys = lines.map((line) => line.keyOf(name));
-  return retry(session.options.runtime, () => takeOnce(request, keys, options), {
-    signal: options.signal,
-    maxDelayMs: 500,
-    again: (error) => {
-      if (error === tryAgain) return true;
-      return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
-    },
-  });
+  let taken: Ticket | NotTaken | undefined;
+  try {
+    taken = await retry(session.options.runtime, () => takeOnce(request, keys, options), {
+      signal: options.signal,
+      maxDelayMs: 500,
+      again: (error) => {
+        if (error === tryAgain) return true;
+        return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
+      },
+    });
+    return taken;
+  } finally {
+    if (!(taken instanceof Ticket)) session.news.end(name);
+  }
 }
 
 /**
@@ -67,6 +73,8 @@ export async function takeIfAdmitted(request: Request, signal: AbortSignal): Pro
   while (true) {
     const taken = await takeTicketIf(request, { signal, if: conditions });
     if (taken instanceof Ticket) return keepIfAdmitted(taken);
+    const refusal = refusalIn(taken);
+    if (refusal) throw refusal;
     const { rule, ticketValue } = request.demand;
     const value = toBytes(ticketValue(request.session));
     if (!taken.every(([line, state]) => line.wouldAdmit(rule, value, state))) return undefined;
@@ -118,7 +126,7 @@ async function takeOnce(
     const mine = Ticket.among(seen, request, keys);
     if (mine) return mine;
     const states = statesOf(lines, seen);
-    if (answer.succeeded) throw refusalOf(states);
+    if (answer.succeeded) throw refusalIn(states) ?? new TypeError('the lines did not put the ticket');
     const [self] = kvsOf(answer.responses.slice(0, 1));
     if (!session.epoch.learn(self)) throw session.signal.reason;
     if (conditions.length > 0 && self?.modRevision === epoch.operand) return states;
@@ -171,9 +179,6 @@ async function removeKeys({ session, lines }: Request, keys: readonly string[]):
   );
 }
 
-function refusalOf(states: NotTaken): Error {
-  const refusals = states.map(([line, state]) => line.refusal(state));
-  return (
-    refusals.find((refusal) => refusal !== undefined) ?? new TypeError('the lines did not put the ticket')
-  );
+function refusalIn(states: NotTaken): Error | undefined {
+  return states.map(([line, state]) => line.refusal(state)).find((refusal) => refusal !== undefined);
 }
