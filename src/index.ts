@@ -9,7 +9,10 @@ export {
   type SessionConclave,
 } from './conclave.js';
 export type { CloseOptions } from './session/connection.js';
+export type { ForceReleaseOptions, RequestReleaseOptions } from './session/asking.js';
+export type { Health, HealthOptions } from './session/health.js';
 export type { Hold } from './session/hold.js';
+export { ForcedRelease, ReleaseRequest } from './session/release-request.js';
 export type { Holder, TicketInfo } from './session/ticket-value.js';
 export type { LineKind } from './session/line-kinds.js';
 export type { Lock } from './lock/lock.js';

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { WaitTimeoutError } from './errors.js';
 import { maxTimerMs, type Runtime, type Timer } from './runtime.js';
 
@@ -127,6 +128,24 @@ export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
+}
+
+/** Settles as `start` does, which is given a signal that aborts with `signal`, and when all is over. */
+export async function withOwnSignal<T>(
+  signal: AbortSignal,
+  start: (over: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  setMaxListeners(0, over.signal); // as many may listen as there is to do: many are no leak
+  const onAbort = (): void => over.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await start(over.signal);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    over.abort();
+  }
 }
 
 /** Resolves when `work` has settled, however, or when the time is up. */

@@ -11,6 +11,10 @@ export interface Ballot {
   write(session: Session, wish: Candidacy, since: number): string;
   /** What a candidate stands for. Never throws: an observer must not end because of what somebody wrote. */
   valueOf(ticket: KeyValue): string;
+  /** When a candidate has stood up, if its ticket says so. Never throws. */
+  sinceOf(ticket: KeyValue): number | undefined;
+  /** undefined if it says none. Never throws. */
+  priorityOf(ticket: KeyValue): number | undefined;
 }
 
 export type Candidacy = Pick<Wish, 'value' | 'priority' | 'transferTo'>;
@@ -19,13 +23,24 @@ export type Candidacy = Pick<Wish, 'value' | 'priority' | 'transferTo'>;
 export const named: Ballot = {
   write: ({ options }, wish, since) => encodeTicket(options.holder, since, wish),
   valueOf: (ticket) => contentOf(ticket)?.value ?? toText(ticket.value),
+  sinceOf: (ticket) => contentOf(ticket)?.since,
+  priorityOf: (ticket) => contentOf(ticket)?.priority,
 };
 
-/** Elections by `{ path }`: the value alone, as other programs read and write it. */
+/** Elections by `{ path }`: the value alone, as other programs read and write it. It may look like one of our tickets. */
 export const raw: Ballot = {
   write: (_session, { value = '' }) => value,
   valueOf: (ticket) => toText(ticket.value),
+  sinceOf: () => undefined,
+  priorityOf: () => undefined,
 };
+
+/** @throws TypeError before anything is sent */
+export function checkValue(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('the value must be a string');
+  if (!value.isWellFormed()) throw new TypeError('the value contains a lone surrogate');
+  return value;
+}
 
 /** To lead: the oldest candidate does. */
 export function candidacy(ballot: Ballot, wish: Candidacy): Demand {
@@ -50,8 +65,11 @@ export function prefersAnother({ older, mine, younger }: Surroundings, priority:
   );
 }
 
-/** What is written by a newer version, or by another program, is no reason to give way. */
-function contentOf(ticket: KeyValue): Candidacy | undefined {
+/**
+ * What is written on a ticket; undefined for one of another program, or of a newer version: that is no reason to give way,
+ * and none to fail.
+ */
+function contentOf(ticket: KeyValue): ReturnType<typeof readContent> {
   try {
     return readContent(ticket);
   } catch {

@@ -8,7 +8,7 @@ import type { Connection } from '../session/connection.js';
 import type { Line } from '../session/line.js';
 import { lineOf } from '../session/line-kinds.js';
 import { readTicket, type TicketInfo } from '../session/ticket-value.js';
-import { type Ballot, candidacy, named, raw } from './candidacy.js';
+import { type Ballot, candidacy, checkValue, named, raw } from './candidacy.js';
 import { lead, type LeadOptions } from './lead.js';
 import { Leadership } from './leadership.js';
 import { sightings } from './observe.js';
@@ -89,8 +89,10 @@ export class Election {
   async campaign(value: string, options: CampaignOptions = {}): Promise<Leadership> {
     checkOptions(options, ['priority', 'timeoutMs', 'signal'], `${this.#line.title}: campaign`);
     const { priority, ...wait } = options;
-    if (typeof value !== 'string') throw new TypeError('the value must be a string');
-    const wish = { value, ...(priority !== undefined && { priority: this.#checkPriority(priority) }) };
+    const wish = {
+      value: checkValue(value),
+      ...(priority !== undefined && { priority: this.#checkPriority(priority) }),
+    };
     const demand = candidacy(this.#ballot, wish);
     return this.#admission.acquire(demand, wait, (admitted) => new Leadership(admitted, this.#ballot, wish));
   }
@@ -106,7 +108,6 @@ export class Election {
    * Conclave that has only one session
    */
   async lead(work: (leadership: Leadership) => unknown, options: LeadOptions = {}): Promise<void> {
-    if (options.priority !== undefined) this.#checkPriority(options.priority);
     const campaign = (value: string, wait: CampaignOptions): Promise<Leadership> =>
       this.campaign(value, wait);
     return lead(this.#connection, { title: this.#line.title, campaign }, work, options);
@@ -123,16 +124,14 @@ export class Election {
   /** Who leads, and who waits, in order. One read. @throws ConflictError if a newer version of this library wrote a ticket */
   async candidates(): Promise<readonly Candidate[]> {
     const [state] = await this.#admission.read();
-    return (state?.tickets ?? []).map((ticket) => ({
-      ...(this.#ballot === named ? readTicket(ticket) : keyOf(ticket)),
-      value: this.#ballot.valueOf(ticket),
-    }));
+    return (state?.tickets ?? []).map((ticket) => this.#candidateOf(ticket));
   }
 
   /**
    * The leaders as they come and go, the present one first, `undefined` when there is none; also when one proclaims a new
-   * value. Never backwards, none twice; after a compaction, or if the reader is far behind, some may be left out. Nothing
-   * is sent per change, and nothing before the first `next()`. `break` ends it.
+   * value. Never backwards, none twice in a row, none left out, however slow the reader is; only what was compacted away
+   * before it could be told may be missing. Nothing is sent per change, and nothing before the first `next()`. `break`
+   * ends it.
    *
    * @throws the signal's reason; ClosedError; AuthError if a permission was withdrawn. It does not end otherwise: while the
    * store is away it waits.
@@ -141,9 +140,24 @@ export class Election {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<Observation, void, undefined> {
     checkOptions(options, ['signal'], `${this.#line.title}: observe`);
-    for await (const { leader, revision } of sightings(this.#connection, this.#line, options.signal)) {
-      yield { leader: leader && this.#leaderOf(leader), revision };
+    let last: Observation | undefined;
+    for await (const { leader: ticket, revision } of sightings(
+      this.#connection,
+      this.#line,
+      options.signal,
+    )) {
+      const leader = ticket && this.#leaderOf(ticket);
+      // What a leader writes on its ticket besides, for those who wait, is nobody else's business.
+      const isNews = leader?.key !== last?.leader?.key || leader?.value !== last?.leader?.value;
+      if (!last || isNews) yield (last = { leader, revision });
     }
+  }
+
+  #candidateOf(ticket: KeyValue): Candidate {
+    const value = this.#ballot.valueOf(ticket);
+    const priority = this.#ballot.priorityOf(ticket);
+    const who = this.#ballot === named ? readTicket(ticket) : keyOf(ticket);
+    return { ...who, value, ...(priority !== undefined && { priority }) };
   }
 
   #leaderOf(ticket: KeyValue): Leader {

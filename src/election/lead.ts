@@ -52,7 +52,6 @@ export async function lead(
   const drainTimeoutMs = checkTimeout(options.drainTimeoutMs ?? 10_000, 'drainTimeoutMs');
   const pauseMs = checkTimeout(options.pauseMs ?? 1_000, 'pauseMs');
   if (typeof work !== 'function') throw new TypeError('lead needs a function');
-  if (typeof value !== 'string') throw new TypeError('the value must be a string');
   if (onError !== undefined && typeof onError !== 'function')
     throw new TypeError('onError must be a function');
   connection.closing.throwIfAborted();
@@ -65,13 +64,14 @@ export async function lead(
   /** Errors in a row. */
   let failures = 0;
   const backOff = (shortestMs: number): Promise<void> => {
-    const delayMs = Math.min(maxPauseMs, shortestMs * 2 ** failures++);
+    const delayMs = Math.min(Math.max(maxPauseMs, shortestMs), shortestMs * 2 ** failures++);
     return sleep(runtime, delayMs * (1 - runtime.random() / 4), { signal: life.signal });
   };
   try {
     while (true) {
       const leadership = await contest.campaign(value, candidacy).catch((error: unknown) => {
-        if (life.signal.aborted || !mayCampaignAgain(connection, error)) throw error;
+        life.signal.throwIfAborted();
+        if (!mayCampaignAgain(connection, error)) throw error;
       });
       const term = leadership && (await serve(connection, leadership, work, life.signal, drainTimeoutMs));
       if (term === 'done') {
@@ -82,6 +82,7 @@ export async function lead(
         onError(term.error);
         await backOff(Math.max(pauseMs, minPauseMs));
       } else {
+        if (term === 'lost') failures = 0;
         await backOff(minPauseMs);
       }
     }
@@ -110,8 +111,8 @@ async function serve(
   try {
     await raceSignal(over, signal);
   } catch {
-    // Told to stop. What still runs after that gives the key back when it ends.
-    await settledWithin(connection.runtime, over, drainTimeoutMs);
+    // Told to stop. What still runs after that gives the key back when it ends. `close` may wait for less long.
+    await settledWithin(connection.runtime, raceSignal(over, connection.closed), drainTimeoutMs);
   } finally {
     signal.removeEventListener('abort', stop);
   }
@@ -119,11 +120,18 @@ async function serve(
 }
 
 /** The callback has thrown because it was told that it is over, or found that out. */
-function isConsequence(error: unknown, { signal }: Leadership): boolean {
-  if (isConclaveError(error, 'HOLD_LOST') || isConclaveError(error, 'FENCED_OUT')) return true;
-  return (
-    signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'))
-  );
+function isConsequence(error: unknown, { key, signal }: Leadership): boolean {
+  // A lock taken inside, and lost alone, is a matter of its own.
+  const isRefused = isConclaveError(error, 'HOLD_LOST') || isConclaveError(error, 'FENCED_OUT');
+  if (isRefused && error.key === key) return true;
+  if (!signal.aborted) return false;
+  const { reason } = signal as { reason: unknown };
+  if (error === reason) return true;
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'AbortError') return true;
+  // The same loss, as something else of the session has told it.
+  const cause = reason instanceof Error ? reason.cause : undefined;
+  return cause !== undefined && (error === cause || error.cause === cause);
 }
 
 /** What another attempt may mend: a lost session, a ticket that somebody removed, a store without space or out of reach. */

@@ -1,14 +1,13 @@
 import { toText } from '../base/bytes.js';
-import { NotFoundError, UnsupportedError } from '../base/errors.js';
+import { isConclaveError, NotFoundError, UnsupportedError } from '../base/errors.js';
 import { Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
 import type { Admitted } from '../session/admitted.js';
 import { Hold } from '../session/hold.js';
 import type { LineState } from '../session/line.js';
 import { Rewriter } from '../session/rewrite.js';
-import { readContent } from '../session/ticket-value.js';
 import type { Spot } from '../session/ticket.js';
-import { type Ballot, type Candidacy, named } from './candidacy.js';
+import { type Ballot, type Candidacy, checkValue, named } from './candidacy.js';
 
 /** The hold of a leader. */
 export class Leadership extends Hold {
@@ -23,7 +22,10 @@ export class Leadership extends Hold {
     this.#ballot = ballot;
     this.#wish = wish;
     this.#rewriter = new Rewriter(admitted.ticket);
-    this.#since = sinceOf(this.#spot) ?? admitted.ticket.session.options.runtime.wallNow();
+    const { key, taken } = this.#spot;
+    const mine = taken.tickets.find((ticket) => toText(ticket.key) === key);
+    // A new value does not change when it stood up.
+    this.#since = (mine && ballot.sinceOf(mine)) ?? admitted.ticket.session.options.runtime.wallNow();
   }
 
   /** What it stands for, as last proclaimed here. */
@@ -38,7 +40,7 @@ export class Leadership extends Hold {
    * @throws ResourceExhaustedError if the store is over its quota: it may be written, or not; AuthError
    */
   async proclaim(value: string): Promise<void> {
-    if (typeof value !== 'string') throw new TypeError('the value must be a string');
+    checkValue(value);
     this.assertHeld();
     await this.#write({ ...this.#wish, value });
   }
@@ -81,32 +83,41 @@ export class Leadership extends Hold {
   async #askToLetPass(key: string, wait: Wait): Promise<void> {
     try {
       await wait.race(this.#write({ ...this.#wish, transferTo: key }));
-      await this.#untilNext(key, wait.signal);
+      await this.#untilNext(key, wait);
     } catch (error) {
       const { transferTo, ...wish } = this.#wish;
-      if (transferTo !== undefined && this.isHeld()) {
-        this.admitted.ticket.session.chore(this.#write(wish).catch(() => {}));
-      }
+      // Another transfer may have been asked for since.
+      if (transferTo === key) this.admitted.ticket.session.chore(this.#write(wish).catch(() => {}));
       throw error;
     }
   }
 
-  async #untilNext(key: string, signal: AbortSignal): Promise<void> {
+  async #untilNext(key: string, wait: Wait): Promise<void> {
     const { session, request } = this.admitted.ticket;
     const { line } = this.#spot;
+    const { signal } = wait;
     const { header, kvs } = await session.store.get(prefix(line.prefix), { signal });
+    const now = line.stateOf(header.revision, kvs);
     let place = -1;
     const look = ({ tickets }: LineState): boolean => {
       place = tickets.findIndex((ticket) => toText(ticket.key) === key);
       return place <= 1;
     };
-    await request.views.view(line).until(line.stateOf(header.revision, kvs), look, signal);
+    if (!look(now)) {
+      if (wait.immediate) throw wait.timeout();
+      await request.views.view(line).until(now, look, signal);
+    }
     if (place < 0) throw new NotFoundError(`no candidate ${key} waits in ${line.title}`);
   }
 
   async #write(wish: Candidacy): Promise<void> {
     this.#wish = wish;
-    await this.#rewriter.write(this.#ballot.write(this.admitted.ticket.session, wish, this.#since));
+    try {
+      await this.#rewriter.write(this.#ballot.write(this.admitted.ticket.session, wish, this.#since));
+    } catch (error) {
+      if (isConclaveError(error, 'HOLD_LOST')) this.keyGone(this.key);
+      throw error;
+    }
   }
 
   get #spot(): Spot {
@@ -114,10 +125,4 @@ export class Leadership extends Hold {
     if (!spot) throw new TypeError('a ticket without a line');
     return spot;
   }
-}
-
-/** When the candidate stood up: a new value does not change that. */
-function sinceOf({ key, taken }: Spot): number | undefined {
-  const mine = taken.tickets.find((ticket) => toText(ticket.key) === key);
-  return mine && readContent(mine)?.since;
 }

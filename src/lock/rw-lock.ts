@@ -1,11 +1,10 @@
 import { AlreadyHeldError } from '../base/errors.js';
 import type { Place } from '../base/keys.js';
-import { checkOptions } from '../base/wait.js';
+import { checkOptions, raceSignal } from '../base/wait.js';
 import { remove } from '../store/operations.js';
 import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
 import { type Demand, demand } from '../session/demand.js';
-import { leaveLine } from '../session/giving-up.js';
 import { Hold } from '../session/hold.js';
 import { lineOf } from '../session/line-kinds.js';
 import { Rewriter } from '../session/rewrite.js';
@@ -87,27 +86,35 @@ export class ReadHold extends Hold {
    * callback (`read.run`) goes on under the new one, which is released when it has ended.
    *
    * @returns undefined if it is not alone: this hold stands as before
-   * @throws HoldLostError; UnavailableError, this hold stands then; ResourceExhaustedError if the store is over its quota:
-   * ask `isHeld()` then
+   * @throws HoldLostError if it is lost, or was released meanwhile; UnavailableError, this hold stands then;
+   * ResourceExhaustedError if the store is over its quota: ask `isHeld()` then
    */
   async tryUpgrade(): Promise<WriteHold | undefined> {
     this.assertHeld();
     if (this.#isUpgrading || this.admitted.isShared) return undefined;
     this.#isUpgrading = true;
     const { ticket } = this.admitted;
-    const taken = await exchangeIfAlone(ticket).catch(async (error: unknown) => {
+    const exchange = raceSignal(exchangeIfAlone(ticket), ticket.session.signal);
+    const taken = await this.admitted.replacing(exchange).catch(async (error: unknown) => {
       this.#isUpgrading = false;
-      await ticket.session.confirm();
+      if (ticket.session.isAlive()) await ticket.session.confirm(); // it may have been exchanged all the same
+      this.assertStanding();
       throw error;
     });
-    if (taken instanceof Ticket) return this.#becomeWriter(taken);
+    this.assertStanding(); // released or lost meanwhile: then that gives back what was taken
     this.#isUpgrading = false;
+    if (taken instanceof Ticket) return this.#becomeWriter(taken);
     const isThere = taken.some(([, { tickets }]) =>
       tickets.some(({ createRevision }) => createRevision === this.fencingToken),
     );
     if (!isThere) this.keyGone(ticket.key);
-    this.assertHeld();
+    this.assertStanding();
     return undefined;
+  }
+
+  /** @internal Not while it is being exchanged. */
+  override again(...wanted: Parameters<Hold['again']>): ReturnType<Hold['again']> {
+    return this.#isUpgrading ? undefined : super.again(...wanted);
   }
 
   /** While it is exchanged the key is gone, and not lost. */
@@ -115,12 +122,7 @@ export class ReadHold extends Hold {
     if (!this.#isUpgrading) super.keyGone(key);
   }
 
-  async #becomeWriter(ticket: Ticket): Promise<WriteHold | undefined> {
-    // Released while it was being exchanged.
-    if (this.isReleased) {
-      await leaveLine(ticket);
-      return undefined;
-    }
+  async #becomeWriter(ticket: Ticket): Promise<WriteHold> {
     const hold = new WriteHold(this.admitted.replacedBy(ticket));
     await this.continueAs(hold);
     return hold;
@@ -138,7 +140,7 @@ async function exchangeIfAlone(ticket: Ticket): ReturnType<typeof takeTicketIf> 
     {
       signal: session.signal,
       if: [...ticket.guards(), ...spots.flatMap(({ line }) => line.isOnly(key))],
-      then: [remove(key)],
+      then: [remove(key), ...ticket.unsaying('ask')],
     },
   );
 }
@@ -172,7 +174,7 @@ export class WriteHold extends Hold {
     } catch (error) {
       // Whether others see a reader or a writer is not known: neither can be relied on.
       await hold[Symbol.asyncDispose]();
-      throw error;
+      throw hold.signal.aborted ? hold.signal.reason : error;
     }
   }
 }

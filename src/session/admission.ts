@@ -1,5 +1,6 @@
 import { AlreadyHeldError, isConclaveError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
+import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import { retry } from '../store/retry.js';
 import type { Connection } from './connection.js';
@@ -9,6 +10,7 @@ import { Admitted } from './admitted.js';
 import type { Hold } from './hold.js';
 import type { Line, LineState } from './line.js';
 import type { Turn } from './local-queue.js';
+import { passDelays } from './pass-delays.js';
 import { holdsHere, type Scoped } from './scope.js';
 import type { Session } from './session.js';
 import { takeIfAdmitted, takeTicket } from './take.js';
@@ -54,7 +56,7 @@ export class Admission {
     const wait = this.#startWait(options);
     try {
       const again = this.#again(demand);
-      if (again) return make(again);
+      if (again) return await this.#join(again, wait, make);
       if (wait.immediate) {
         const hold = await this.tryAcquire(demand, { signal: options.signal }, make);
         if (hold) return hold;
@@ -81,7 +83,7 @@ export class Admission {
       const held = this.#held();
       if (held) {
         const again = this.#options.isReentrant ? held.again(demand, this.#options.lines) : undefined;
-        return again && make(again);
+        return again && (await this.#join(again, wait, make));
       }
       const session = await wait.race(this.connection.session());
       wait.endsWith(session.signal);
@@ -161,8 +163,7 @@ export class Admission {
           wait.obstacle = describeBlockers(older, request.lines.length > 1 ? `; ${line.title} is` : ';');
         };
         if ((await ticket.untilAdmitted(wait.signal, onBlocked)) === 'admitted') return ticket;
-        // Behind everybody. Should the store have no space for a new ticket, one is taken in the usual way.
-        taking = requeueTicket(ticket).then(({ next }) => next ?? take());
+        taking = goBehind(ticket, take);
       }
     } catch (error) {
       this.#abandon(session, taking, turn);
@@ -190,15 +191,24 @@ export class Admission {
    */
   async #grant<H extends Hold>(ticket: Ticket, turn: Turn, wait: Wait, make: Make<H>): Promise<H> {
     try {
-      for (const { line, key, taken } of ticket.spots) {
-        const { session, createRevision } = ticket;
-        await line.delay?.pass({ session, key, createRevision, settings: taken.settings }, wait);
-      }
+      await passDelays(ticket, wait);
       // Asked in the same turn in which the hold becomes known.
       wait.signal.throwIfAborted();
       return make(new Admitted(ticket, wait.waitedMs(), (held) => giveBack(held, turn)));
     } catch (error) {
       this.#abandon(ticket.session, Promise.resolve(ticket), turn);
+      throw error;
+    }
+  }
+
+  /** One more hold on a ticket, at once: it must not be given back meanwhile. */
+  async #join<H extends Hold>(held: Admitted, wait: Wait, make: Make<H>): Promise<H> {
+    const hold = make(held);
+    try {
+      await held.ticket.session.untilValid(wait.signal);
+      return hold;
+    } catch (error) {
+      await hold[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -233,9 +243,26 @@ export class Admission {
     const { connection } = this;
     connection.closing.throwIfAborted();
     const { lines } = this.#options;
+    const [only, ...others] = lines;
+    if (only && others.length === 0) {
+      const { header, kvs } = await connection.store.get(prefix(only.prefix));
+      return [only.stateOf(header.revision, kvs)];
+    }
     const { header, responses } = await connection.store.txn({ then: readsOf(lines) });
     return statesOf(lines, { revision: header.revision, results: responses }).map(([, state]) => state);
   }
+}
+
+/** Should the store have no space for a new ticket now, one is taken in the usual way. */
+async function goBehind(ticket: Ticket, take: () => Promise<Ticket>): Promise<Ticket> {
+  const { news } = ticket;
+  const { hadIt, next } = await requeueTicket(ticket).catch((error: unknown) => {
+    ticket.session.chore(leaveLine(ticket));
+    throw error;
+  });
+  if (next) return next;
+  if (!hadIt) throw news.whyGone(ticket.key);
+  return take();
 }
 
 /** The turn of whoever does not queue locally. */

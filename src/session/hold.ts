@@ -1,13 +1,15 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import { FencedOutError, HoldLostError, OutcomeUnknownError } from '../base/errors.js';
+import { FencedOutError, HoldLostError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
+import { suspicion, unknownCommit } from './hold-errors.js';
 import type { Line } from './line.js';
 import type { Dependent } from './lookout.js';
+import type { TicketNews } from './news.js';
 import { runUnder, type Scoped } from './scope.js';
 import type { Ticket } from './ticket.js';
 
@@ -30,9 +32,15 @@ export class Hold implements AsyncDisposable, Scoped {
    * while still holding (on `close()`, with `ClosedError`). Never by a clean release.
    */
   readonly signal: AbortSignal;
+  /**
+   * Aborts with a `ReleaseRequest` when somebody asks for what is held (`Conclave.requestRelease`): who, why, and how soon.
+   * Nothing is taken away; whether to give it back is for the holder to say.
+   */
+  readonly releaseRequested: AbortSignal;
 
   /** What it stands on. */
   protected readonly admitted: Admitted;
+  readonly #news: TicketNews;
   readonly #grantedAt: number;
   readonly #controller = new AbortController();
   readonly #dependents: readonly Dependent[];
@@ -54,6 +62,8 @@ export class Hold implements AsyncDisposable, Scoped {
     this.fencingToken = ticket.createRevision;
     this.signal = this.#controller.signal;
     setMaxListeners(0, this.signal); // whatever can be interrupted listens: many are no leak
+    this.#news = ticket.news;
+    this.releaseRequested = this.#news.releaseRequested;
     this.#grantedAt = session.options.runtime.now();
     this.#dependents = ticket.spots.map(({ key }) => ({
       key,
@@ -66,6 +76,7 @@ export class Hold implements AsyncDisposable, Scoped {
     admitted.join();
     session.options.runtime.probe('hold.granted');
     report('conclave:acquired', () => ({ key: this.key, fencingToken: this.fencingToken, waitedMs }));
+    if (this.#news.forced) this.#lose(this.#news.forced); // before this hold could be told
   }
 
   /**
@@ -101,10 +112,9 @@ export class Hold implements AsyncDisposable, Scoped {
    */
   async commit<const Ops extends readonly Op[]>(ops: Ops): Promise<Answer<TxnResult<Ops, []>>> {
     const { session } = this.#ticket();
-    this.#noticeLoss();
-    if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
+    this.assertStanding();
     const answer = await session.store.txn({ if: this.guard(), then: ops }).catch((error: unknown) => {
-      throw this.#explainUnknown(error);
+      throw unknownCommit(error, this.#title());
     });
     if (answer.succeeded) return answer;
     this.keyGone(this.key);
@@ -147,13 +157,13 @@ export class Hold implements AsyncDisposable, Scoped {
     }
     // An `async` wrapper: a synchronous throw becomes a rejection.
     const body = runUnder(this, async () => work(this));
-    this.#body = body;
+    this.#runs(body); // it may have become another hold already
     try {
       const result = await body;
-      await this.#afterBody().release();
+      await this.#runs(undefined).release();
       return result;
     } catch (error) {
-      await this.#afterBody()[Symbol.asyncDispose](); // The body's error is the one to report.
+      await this.#runs(undefined)[Symbol.asyncDispose](); // The body's error is the one to report.
       throw error;
     }
   }
@@ -177,12 +187,13 @@ export class Hold implements AsyncDisposable, Scoped {
 
   /**
    * Goes on as `next`, which stands in the line already. The callback under this hold goes on under that one, which is
-   * released when it has ended; `signal` speaks for both.
+   * released when it has ended; `signal` and `releaseRequested` speak for both.
    */
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
-    next.#body = this.#body;
+    this.#runs(this.#body);
     next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
+    this.#news.follow(next.#news);
     await this.release();
   }
 
@@ -201,13 +212,14 @@ export class Hold implements AsyncDisposable, Scoped {
     return this.#ticket().request.demand;
   }
 
-  /** It was given back, or is being given back. */
-  protected get isReleased(): boolean {
-    return this.#state === 'released';
+  /** As `assertHeld`, but while its session is suspect it stands. @throws HoldLostError */
+  protected assertStanding(): void {
+    this.#noticeLoss();
+    if (this.#state !== 'held') throw this.#loss ?? this.#notHeld();
   }
 
   protected keyGone(key: string): void {
-    this.#lose(new Error(`ticket ${key} was removed by somebody else`));
+    this.#lose(this.#news.forced ?? new Error(`ticket ${key} was removed by somebody else`));
   }
 
   #ticket(): Ticket {
@@ -218,10 +230,10 @@ export class Hold implements AsyncDisposable, Scoped {
     for (const dependent of this.#dependents) this.#ticket().session.forget(dependent);
   }
 
-  /** The hold to give back when the callback has ended. */
-  #afterBody(): Hold {
-    this.#body = undefined;
-    return this.#successor ? this.#successor.#afterBody() : this;
+  /** Notes which callback runs under it, or that it has ended. @returns what it has become: to be given back in the end */
+  #runs(body: Promise<unknown> | undefined): Hold {
+    this.#body = body;
+    return this.#successor ? this.#successor.#runs(body) : this;
   }
 
   async #release(): Promise<void> {
@@ -274,18 +286,8 @@ export class Hold implements AsyncDisposable, Scoped {
     void this.admitted.leave().catch(() => {});
   }
 
-  /** More can be said of a guarded write than of any: what becomes of it is settled when the ticket goes. */
-  #explainUnknown(error: unknown): unknown {
-    if (!(error instanceof OutcomeUnknownError)) return error;
-    const text = `commit under the ${this.#title()}: sent, but not answered; it may be applied as long as the ticket stands, not after`;
-    return new OutcomeUnknownError(text, { cause: error });
-  }
-
   #notHeld(): HoldLostError {
-    const why =
-      this.#state === 'released'
-        ? 'it has been released'
-        : 'the wall clock has jumped, the machine may have been suspended; a renewal will tell';
+    const why = this.#state === 'released' ? 'it has been released' : suspicion;
     return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`, this);
   }
 

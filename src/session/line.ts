@@ -31,7 +31,7 @@ export interface LineSpec {
   readonly ticketPrefix?: string;
   /** How a ticket is put. @default just so */
   readonly entering?: (ticket: PutOp) => readonly Op[];
-  /** Why a ticket was not put although the transaction was done, if that can be. */
+  /** Why no ticket is put although the transaction is done, if that can be. */
   readonly refusal?: (state: LineState) => Error | undefined;
   /** Makes a successor wait after a crash. @default nothing does */
   readonly delay?: LockDelay | undefined;

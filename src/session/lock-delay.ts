@@ -1,7 +1,6 @@
 import { toText } from '../base/bytes.js';
-import { ConflictError, isConclaveError } from '../base/errors.js';
+import { isConclaveError, ResourceExhaustedError } from '../base/errors.js';
 import { type Runtime, sleep } from '../base/runtime.js';
-import type { Wait } from '../base/wait.js';
 import {
   compare,
   type Compare,
@@ -14,6 +13,7 @@ import {
   type TxnOp,
 } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
+import { isSpaceExceeded } from '../store/outcome.js';
 import { retry } from '../store/retry.js';
 import type { Session } from './session.js';
 
@@ -72,27 +72,32 @@ export class LockDelay {
     return txn({ if: [compare.value(this.key, '=', ticketKey)], then: [remove(this.key)] });
   }
 
-  /** Resolves when the marker is that of this ticket: only then its grant counts. @throws what ends the wait */
-  async pass(ticket: Passing, wait: Wait): Promise<void> {
+  /**
+   * Resolves when the marker is that of this ticket: only then its grant counts.
+   *
+   * @param onWaiting told what is waited for
+   * @throws what ends the wait; ConflictError if somebody removed the ticket; ResourceExhaustedError
+   */
+  async pass(ticket: Passing, signal: AbortSignal, onWaiting: (what: string) => void): Promise<void> {
     if (isMarkerOf(ticket, this.#markerIn(ticket.settings))) return;
-    let marker = await this.#tryMark(ticket, this.isUnmarked(), wait);
+    let marker = await this.#tryMark(ticket, this.isUnmarked(), signal);
     while (!isMarkerOf(ticket, marker)) {
       const crashed = marker ? toText(marker.value) : 'unknown';
       this.#runtime.probe('delay.waiting');
-      wait.obstacle = `; the last holder (${crashed}) has not given it back, its lock delay is ${this.#delayMs} ms`;
-      await sleep(this.#runtime, this.#delayMs, { signal: wait.signal });
+      onWaiting(
+        `; the last holder (${crashed}) has not given it back, its lock delay is ${this.#delayMs} ms`,
+      );
+      await sleep(this.#runtime, this.#delayMs, { signal });
       const isUnchanged = compare.modRevision(this.key, '=', marker?.modRevision ?? 0n);
-      marker = await this.#tryMark(ticket, isUnchanged, wait);
+      marker = await this.#tryMark(ticket, isUnchanged, signal);
     }
-    wait.obstacle = '';
-    await ticket.session.untilValid(wait.signal);
   }
 
   /** Late copies are harmless: they need the ticket, and put what is there already. @returns the marker as it is then */
   async #tryMark(
     { session, key, createRevision }: Passing,
     condition: Compare,
-    wait: Wait,
+    signal: AbortSignal,
   ): Promise<KeyValue | undefined> {
     const mine = compare.createRevision(key, '=', createRevision);
     const look = [get(this.key), get(key)] as const;
@@ -104,15 +109,18 @@ export class LockDelay {
           { timeoutMs: session.requestTimeoutMs },
         ),
       {
-        signal: wait.signal,
-        again: (error) =>
-          !wait.signal.aborted &&
-          (isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE')),
+        signal,
+        again: (error) => {
+          if (isSpaceExceeded(error)) throw new ResourceExhaustedError(fullText, { cause: error });
+          if (signal.aborted) return false;
+          return isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE');
+        },
       },
     );
     const [marker, ticket] = answer.responses.flatMap((each) => (each.kind === 'get' ? [each.kvs[0]] : []));
     if (ticket?.createRevision !== createRevision) {
-      throw new ConflictError(`ticket ${key} was removed from the line by somebody else`);
+      await session.confirm();
+      throw session.news.of(key).whyGone(key);
     }
     return marker;
   }
@@ -125,3 +133,5 @@ export class LockDelay {
 function isMarkerOf({ key }: Passing, marker: KeyValue | undefined): boolean {
   return marker !== undefined && toText(marker.value) === key;
 }
+
+const fullText = 'the store is over its space quota: the lock delay cannot be marked';

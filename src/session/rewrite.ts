@@ -26,14 +26,14 @@ export class Rewriter {
    * Tries until it is answered or the session is over.
    *
    * @returns the revision of the write
-   * @throws HoldLostError if the ticket is gone; SessionLostError; AuthError; ResourceExhaustedError if the store is over
-   * its quota: it may be written then, or not
+   * @throws HoldLostError if the ticket is gone, or its session is over; AuthError; ResourceExhaustedError if the store is
+   * over its quota: it may be written then, or not
    */
   async write(value: Bytes): Promise<bigint> {
     return this.#oneByOne.runExclusive(async () => {
       const { session } = this.#ticket;
       const attempts = { isRepeated: false };
-      return retry(session.options.runtime, () => this.#writeOnce(value, attempts.isRepeated), {
+      const writing = retry(session.options.runtime, () => this.#writeOnce(value, attempts.isRepeated), {
         signal: session.signal,
         maxDelayMs: 500,
         again: (error) => {
@@ -44,6 +44,9 @@ export class Rewriter {
           session.assertAlive();
           return true;
         },
+      });
+      return writing.catch((error: unknown) => {
+        throw isConclaveError(error, 'SESSION_LOST') ? this.#gone(error) : error;
       });
     });
   }
@@ -57,7 +60,7 @@ export class Rewriter {
         then: [put(key, value, { lease: session.leaseId })],
         else: [get(key)],
       },
-      { timeoutMs: session.requestTimeoutMs },
+      { timeoutMs: session.requestTimeoutMs, signal: session.signal },
     );
     session.options.runtime.probe('ticket.rewritten');
     if (answer.succeeded) return this.#standsAt(answer.header.revision);
@@ -74,10 +77,11 @@ export class Rewriter {
     return modRevision;
   }
 
-  #gone(): HoldLostError {
+  #gone(cause?: Error): HoldLostError {
     const { title, key, createRevision } = this.#ticket;
     const facts = { key, fencingToken: createRevision };
-    return new HoldLostError(`the ticket of ${title} (${key}) is gone: nothing was written`, facts);
+    const why = cause ? `: ${cause.message}` : '';
+    return new HoldLostError(`the ticket of ${title} (${key}) is gone${why}`, facts, { cause });
   }
 }
 

@@ -4,7 +4,6 @@ import { retry } from '../store/retry.js';
 import { compare, type Compare, get, type Op, put, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import { leaveLine } from './giving-up.js';
-import type { Session } from './session.js';
 import { kvsOf, readsOf, type Request, statesOf, Ticket } from './ticket.js';
 
 export interface TakeOptions {
@@ -49,14 +48,20 @@ export async function takeTicketIf(request: Request, options: ConditionalTake): 
   const { session, lines } = request;
   const name = session.nextTicketName();
   const keys = lines.map((line) => line.keyOf(name));
-  return retry(session.options.runtime, () => takeOnce(request, keys, options), {
-    signal: options.signal,
-    maxDelayMs: 500,
-    again: (error) => {
-      if (error === tryAgain) return true;
-      return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
-    },
-  });
+  let taken: Ticket | NotTaken | undefined;
+  try {
+    taken = await retry(session.options.runtime, () => takeOnce(request, keys, options), {
+      signal: options.signal,
+      maxDelayMs: 500,
+      again: (error) => {
+        if (error === tryAgain) return true;
+        return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
+      },
+    });
+    return taken;
+  } finally {
+    if (!(taken instanceof Ticket)) session.news.end(name);
+  }
 }
 
 /**
@@ -68,6 +73,8 @@ export async function takeIfAdmitted(request: Request, signal: AbortSignal): Pro
   while (true) {
     const taken = await takeTicketIf(request, { signal, if: conditions });
     if (taken instanceof Ticket) return keepIfAdmitted(taken);
+    const refusal = refusalIn(taken);
+    if (refusal) throw refusal;
     const { rule, ticketValue } = request.demand;
     const value = toBytes(ticketValue(request.session));
     if (!taken.every(([line, state]) => line.wouldAdmit(rule, value, state))) return undefined;
@@ -119,7 +126,7 @@ async function takeOnce(
     const mine = Ticket.among(seen, request, keys);
     if (mine) return mine;
     const states = statesOf(lines, seen);
-    if (answer.succeeded) throw refusalOf(states);
+    if (answer.succeeded) throw refusalIn(states) ?? new TypeError('the lines did not put the ticket');
     const [self] = kvsOf(answer.responses.slice(0, 1));
     if (!session.epoch.learn(self)) throw session.signal.reason;
     if (conditions.length > 0 && self?.modRevision === epoch.operand) return states;
@@ -149,8 +156,8 @@ async function settle(
   const looking = session.epoch.fenceThenLook(readsOf(lines));
   if (isSpaceExceeded(error)) {
     // The proof needs a put and waits until there is space; meanwhile the ticket, if there is one, must block nobody.
-    session.chore(looking.then(() => removeKeys(session, keys)).catch(() => {}));
-    await removeKeys(session, keys).catch(() => {});
+    session.chore(looking.then(() => removeKeys(request, keys)).catch(() => {}));
+    await removeKeys(request, keys).catch(() => {});
     throw new ResourceExhaustedError('the store is over its space quota: no ticket can be taken', {
       cause: error,
     });
@@ -159,11 +166,12 @@ async function settle(
 }
 
 /** Nobody else uses the keys, so this needs no guard; until it is answered or the session is over. */
-async function removeKeys(session: Session, keys: readonly string[]): Promise<void> {
+async function removeKeys({ session, lines }: Request, keys: readonly string[]): Promise<void> {
   const timeoutMs = session.requestTimeoutMs;
+  const removals = keys.flatMap((key, i) => [remove(key), ...(lines[i]?.leaving(key) ?? [])]);
   await retry(
     session.options.runtime,
-    () => session.store.txn({ then: keys.map((key) => remove(key)) }, { timeoutMs, signal: session.signal }),
+    () => session.store.txn({ then: removals }, { timeoutMs, signal: session.signal }),
     {
       signal: session.signal,
       again: (error) => isConclaveError(error, 'OUTCOME_UNKNOWN') || isConclaveError(error, 'UNAVAILABLE'),
@@ -171,9 +179,6 @@ async function removeKeys(session: Session, keys: readonly string[]): Promise<vo
   );
 }
 
-function refusalOf(states: NotTaken): Error {
-  const refusals = states.map(([line, state]) => line.refusal(state));
-  return (
-    refusals.find((refusal) => refusal !== undefined) ?? new TypeError('the lines did not put the ticket')
-  );
+function refusalIn(states: NotTaken): Error | undefined {
+  return states.map(([line, state]) => line.refusal(state)).find((refusal) => refusal !== undefined);
 }

@@ -1,11 +1,12 @@
 import { toText } from '../base/bytes.js';
-import { ConflictError } from '../base/errors.js';
-import { raceSignal } from '../base/wait.js';
-import { compare, type Compare, type GetOp } from '../store/operations.js';
+import { type MessageKind, messageKey, ticketNameIn } from '../base/keys.js';
+import { raceSignal, withOwnSignal } from '../base/wait.js';
+import { compare, type Compare, type GetOp, remove, type RemoveOp } from '../store/operations.js';
 import type { KeyValue, OpResult } from '../store/results.js';
 import type { Demand } from './demand.js';
 import type { Line, LineState } from './line.js';
 import type { LineViews } from './line-view.js';
+import type { TicketNews } from './news.js';
 import type { Session } from './session.js';
 
 /** Who wants what, and where: one ticket, standing in each of the lines. */
@@ -81,6 +82,17 @@ export class Ticket {
     return this.spots.map(({ key }) => compare.createRevision(key, '=', this.createRevision));
   }
 
+  /** What others have said about it. */
+  get news(): TicketNews {
+    return this.session.news.of(this.key);
+  }
+
+  /** Removes what others have said about it: part of whatever removes it, or finds it gone. Nothing more can come then. */
+  unsaying(...kinds: readonly MessageKind[]): readonly RemoveOp[] {
+    const { session, key } = this;
+    return kinds.map((kind) => remove(messageKey(session.key, kind, ticketNameIn(key))));
+  }
+
   /** Whether the rule lets it pass, by what the transaction saw that put it. @throws ConflictError if it never can */
   isAdmittedAtOnce(): boolean {
     return this.spots.every((spot) => {
@@ -113,9 +125,11 @@ export class Ticket {
     // Free at first sight: no watch.
     if (!spots.map((spot) => look(spot, spot.taken)).includes(true)) {
       this.session.options.runtime.probe('ticket.waiting');
-      await firstOf(signal, (over) =>
-        spots.map((spot) =>
-          this.request.views.view(spot.line).until(spot.taken, (state) => look(spot, state), over),
+      await withOwnSignal(signal, (over) =>
+        Promise.race(
+          spots.map((spot) =>
+            this.request.views.view(spot.line).until(spot.taken, (state) => look(spot, state), over),
+          ),
         ),
       );
     }
@@ -148,7 +162,7 @@ export class Ticket {
   async #explainGone(signal: AbortSignal): Promise<never> {
     await raceSignal(this.session.confirm(), signal);
     this.session.assertAlive();
-    throw new ConflictError(`ticket ${this.key} was removed from the line by somebody else`);
+    throw this.news.whyGone(this.key);
   }
 }
 
@@ -177,21 +191,4 @@ export function statesOf(
 
 export function kvsOf(results: readonly OpResult[]): readonly KeyValue[] {
   return results.flatMap((result) => (result.kind === 'get' ? result.kvs : []));
-}
-
-/** Settles as the first of them does, and then ends the others. */
-async function firstOf(
-  signal: AbortSignal,
-  start: (signal: AbortSignal) => readonly Promise<void>[],
-): Promise<void> {
-  const over = new AbortController();
-  const onAbort = (): void => over.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    await Promise.race(start(over.signal));
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    over.abort();
-  }
 }
