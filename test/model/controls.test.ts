@@ -7,7 +7,7 @@ import { limitIn, type Rule, weightOf } from '../../src/session/rules.js';
 import { readContent } from '../../src/session/ticket-value.js';
 import { election, type Kind, multiLock, mutex, rwLock, semaphore } from './kinds.js';
 import { run } from './run.js';
-import { schedules } from './steps.js';
+import { type Schedule, schedules } from './steps.js';
 
 /** A rule that takes the place of all of the library's: then the judges have to find it. */
 const broken = vi.hoisted(() => ({ rule: undefined as Rule | undefined }));
@@ -82,12 +82,23 @@ describe('another broken promise is found', () => {
     await expectFinding(mutex, 'whose ticket is gone');
   });
 
-  it('a late copy that puts a ticket', { timeout }, async () => {
+  it('a late copy that puts a ticket', async () => {
     const guard = Object.getOwnPropertyDescriptor(Epoch.prototype, 'guard')?.value as Epoch['guard'];
     vi.spyOn(Epoch.prototype, 'guard').mockImplementation(function (this: Epoch) {
-      return { ...guard.call(this), target: 'version', result: '<' } as Compare; // always true
+      return { ...guard.call(this), result: '>', operand: 0n } as Compare; // as long as the session lives
     });
-    await expectFinding(mutex, 'everything is over');
+    const want = { names: ['a'] };
+    const schedule: Schedule = {
+      seed: 1,
+      hasLimits: false,
+      steps: [
+        { do: 'acquire', by: 0, want, timeoutMs: undefined, thenMs: 0 },
+        { do: 'late', part: 'copy', by: 1, aim: 'take', lateMs: 6_000, isSilent: false, thenMs: 0 },
+        { do: 'acquire', by: 1, want, timeoutMs: 200, thenMs: 300 },
+      ],
+    };
+    const { violations } = await run(mutex, schedule);
+    expect(violations).toContainEqual(expect.stringContaining('client-2 wants  and stands in a'));
   });
 });
 

@@ -14,6 +14,8 @@ export interface Operation {
   readonly actor: Actor;
   readonly want: Want;
   readonly timeoutMs: number | undefined;
+  /** The hold it is about has been given back meanwhile. */
+  readonly isGivenBack: () => boolean;
   readonly controller: AbortController;
   /** By the clock of its process. */
   readonly startedAt: number;
@@ -69,13 +71,14 @@ export class Operations {
 
   /** @param done what to do with the result; the history has been read by then */
   start<T>(
-    what: Pick<Operation, 'doing' | 'actor' | 'want'> & { readonly timeoutMs?: number | undefined },
+    what: Pick<Operation, 'doing' | 'actor' | 'want'> & Partial<Pick<Operation, 'timeoutMs' | 'isGivenBack'>>,
     call: (signal: AbortSignal) => Promise<T>,
     done: (result: T, operation: Operation) => void,
     failed: (error: unknown) => void = () => {},
   ): Operation {
     const { actor, timeoutMs } = what;
     const operation: Operation = {
+      isGivenBack: () => false,
       ...what,
       timeoutMs,
       controller: new AbortController(),
@@ -133,6 +136,7 @@ export class Operations {
     if (doing === 'transfer' && isConclaveError(error, 'NOT_FOUND')) return;
     const isAttempt = doing === 'acquire' && operation.timeoutMs === 0;
     const allowed = costs[isAttempt ? 'try' : doing];
+    if (operation.isGivenBack() && doing !== 'release' && isConclaveError(error, 'HOLD_LOST')) return;
     if (!this.isCalm && allowed.some((code) => isConclaveError(error, code))) return;
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#parts.report(`${actor.name}: ${doing} of ${operation.want.names.join(', ')} rejected: ${what}`);

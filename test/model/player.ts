@@ -1,24 +1,17 @@
 import { Leadership } from '../../src/election/leadership.js';
-import { FencedOutError, type Hold, isConclaveError, put } from '../../src/index.js';
+import type { Hold } from '../../src/index.js';
 import { MultiHold } from '../../src/lock/multi-lock.js';
 import { ReadHold, WriteHold } from '../../src/lock/rw-lock.js';
 import type { World } from '../../src/testing/index.js';
 import { Actor, actorCount } from './actor.js';
-import { type Claim, Claims } from './claims.js';
-import { encodeWrite, writtenKey } from './history.js';
+import { Claims } from './claims.js';
 import type { Change, Kind } from './kinds.js';
 import { LineJudge, type Report } from './line-judge.js';
-import { cancelled, Operations } from './operations.js';
+import { cancelled, type Operation, Operations } from './operations.js';
 import type { Fault, Move, Step } from './steps.js';
 import { strike } from './strike.js';
 import type { Want } from './want.js';
-
-/** A hold, and what its program does under it. */
-interface Held extends Claim {
-  readonly hold: Hold;
-  /** As it was when granted: a program need not ask again. */
-  readonly guard: ReturnType<Hold['guard']>;
-}
+import { type Held, Writes } from './writes.js';
 
 export interface Listeners {
   readonly report: Report;
@@ -34,6 +27,7 @@ export class Player {
   readonly judge: LineJudge;
   readonly claims: Claims;
   readonly operations: Operations;
+  readonly writes: Writes;
   /** What is granted from now on is given back at once. */
   isEnding = false;
   readonly #kind: Kind;
@@ -41,9 +35,6 @@ export class Player {
   readonly #report: Report;
   readonly #places: Actor[] = [];
   #held: Held[] = [];
-  #writes = 0;
-  readonly #writesDone = new Set<number>();
-  readonly #writesRefused = new Set<number>();
   readonly #proclaimed = new Map<Hold, number>();
 
   constructor(world: World, kind: Kind, { report, see }: Listeners) {
@@ -55,6 +46,7 @@ export class Player {
     const onExcused = (): void => see('two held after an early revoke');
     this.claims = new Claims({ kind, judge, now: () => world.now(), report, onExcused });
     this.operations = new Operations({ kind, judge, revision: () => world.revision, report, see });
+    this.writes = new Writes(this.operations, judge, report);
     for (let place = 0; place < actorCount; place++) this.actorAt(place);
   }
 
@@ -99,14 +91,6 @@ export class Player {
     for (const held of [...this.held]) this.#release(held);
   }
 
-  /** To be called when nothing is under way any more. */
-  judgeWrites(): void {
-    for (const id of this.#writesDone)
-      if (!this.judge.wasApplied(id)) this.#report(`write ${id} was acknowledged and not applied`);
-    for (const id of this.#writesRefused)
-      if (this.judge.wasApplied(id)) this.#report(`write ${id} was refused and applied`);
-  }
-
   #strike(fault: Fault): void {
     const { judge } = this;
     this.operations.isCalm = false;
@@ -133,7 +117,7 @@ export class Player {
     const held = chosen(this.held, move.which);
     if (!held) return;
     if (move.do === 'release') this.#release(held);
-    else if (move.do === 'write') this.#write(held, move.way);
+    else if (move.do === 'write') this.writes.start(held, this.#under(held), move.way);
     else this.#change(held, move.how, move.which);
   }
 
@@ -162,6 +146,10 @@ export class Player {
     this.claims.granted(held, options);
     this.#held.push(held);
     if (this.isEnding) this.#release(held);
+  }
+
+  #under(held: Held): Pick<Operation, 'actor' | 'want' | 'isGivenBack'> {
+    return { actor: held.actor, want: held.want, isGivenBack: () => !this.#held.includes(held) };
   }
 
   #forget(held: Held): void {
@@ -196,27 +184,6 @@ export class Player {
         this.#report(`${actor.name}: ${doing} was cancelled, and goes on`);
   }
 
-  #write({ actor, want, hold, keys, guard }: Held, way: 'commit' | 'guard'): void {
-    const id = ++this.#writes;
-    const value = encodeWrite({ id, token: hold.fencingToken, keys });
-    const ops = want.names.map((name) => put(writtenKey(name), value));
-    const write = async (): Promise<void> => {
-      const { succeeded } = await (way === 'commit'
-        ? hold.commit(ops)
-        : actor.conclave.store.txn({ if: guard, then: ops }));
-      if (!succeeded) throw new FencedOutError('the guard refused', hold);
-    };
-    this.operations.start(
-      { doing: 'write', actor, want },
-      write,
-      () => this.#writesDone.add(id),
-      (error) => {
-        if (isConclaveError(error, 'FENCED_OUT') || isConclaveError(error, 'HOLD_LOST'))
-          this.#writesRefused.add(id);
-      },
-    );
-  }
-
   #resize(actor: Actor, name: string, limit: number): void {
     const resize = (): Promise<void> => actor.conclave.semaphore(name).resize(limit);
     this.operations.start({ doing: 'resize', actor, want: { names: [name] } }, resize, () => {});
@@ -247,7 +214,7 @@ export class Player {
     held.isChanging = true;
     const over = (): void => void (held.isChanging = false);
     this.operations.start(
-      { doing: 'upgrade', actor, want },
+      { ...this.#under(held), doing: 'upgrade' },
       () => hold.tryUpgrade(),
       (writing) => {
         over();
@@ -259,11 +226,11 @@ export class Player {
     );
   }
 
-  #proclaim({ actor, want }: Held, hold: Leadership): void {
+  #proclaim(held: Held, hold: Leadership): void {
     const number = (this.#proclaimed.get(hold) ?? 0) + 1;
     this.#proclaimed.set(hold, number);
     this.operations.start(
-      { doing: 'proclaim', actor, want },
+      { ...this.#under(held), doing: 'proclaim' },
       () => hold.proclaim(String(number)),
       () => {
         const stored = Number(this.judge.fateOf(hold.key, hold.fencingToken)?.ticket.value);
@@ -279,7 +246,7 @@ export class Player {
     const to = chosen(others, which);
     if (!to) return;
     this.operations.start(
-      { doing: 'transfer', actor: held.actor, want: held.want, timeoutMs: transferTimeoutMs },
+      { ...this.#under(held), doing: 'transfer', timeoutMs: transferTimeoutMs },
       (signal) => hold.transferTo(to.key, { timeoutMs: transferTimeoutMs, signal }),
       () => this.#forget(held),
     );

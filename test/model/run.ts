@@ -61,7 +61,7 @@ class Run {
     await this.#until('everything is over', endLimitMs, () => this.#remains());
     await player.pass(1_000);
     for (const remains of this.#remains()) this.#report(`it came back: ${remains}`);
-    player.judgeWrites();
+    player.writes.judge();
     const living = player.actors.filter(({ state }) => state !== 'crashed');
     await this.#world.run(Promise.all(living.map((actor) => actor.close())));
     player.judge.catchUp();
