@@ -12,6 +12,8 @@ export interface Scene {
   /** What the store has forgotten cannot be read any more. */
   readonly beforeCompaction: () => void;
   readonly afterCompaction: () => void;
+  /** Faults that lie in wait. */
+  readonly armed: Set<{ cancel(): void }>;
 }
 
 /** Lets something go wrong. */
@@ -53,6 +55,8 @@ export function strike(fault: Fault, scene: Scene): void {
       return lose(fault, actor, world);
     case 'late':
       return delay(fault, actor, world);
+    case 'ambush':
+      return ambush(fault, actor, scene);
   }
 }
 
@@ -77,6 +81,20 @@ function strikeStore(fault: Exclude<Fault, { readonly by: number }>, scene: Scen
       world.compact();
       return scene.afterCompaction();
     }
+  }
+}
+
+/** Once, the next time it comes by. */
+function ambush({ by, at, fault }: Fault & { do: 'ambush' }, actor: Actor, scene: Scene): void {
+  const { world, armed } = scene;
+  const trap = world.onProbe(at, spring, { client: actor.peer });
+  armed.add(trap);
+  function spring(): void {
+    trap.cancel();
+    if (!actor.isRunning) return;
+    if (fault === 'expire') strike({ do: fault, by, stalledLeader: false }, scene);
+    else if (fault === 'partition') strike({ do: fault, by, blocks: 'both' }, scene);
+    else strike({ do: fault, by }, scene);
   }
 }
 

@@ -29,7 +29,7 @@ export class Writes {
   /** @param way as the library wants it, or as a program that only keeps its guard */
   start(
     { actor, want, hold, keys, guard }: Held,
-    under: Pick<Operation, 'actor' | 'want' | 'isGivenBack'>,
+    under: Pick<Operation, 'actor' | 'want' | 'isMoot'>,
     way: 'commit' | 'guard',
   ): void {
     const id = ++this.#latest;
