@@ -166,7 +166,11 @@ export class Conclave implements AsyncDisposable {
    * some may have been asked. Asking again does no harm
    * @throws TypeError, RangeError for bad arguments, before any I/O
    */
-  async requestRelease(kind: LineKind, place: Place, options: RequestReleaseOptions): Promise<TicketInfo[]> {
+  async requestRelease(
+    kind: LineKind,
+    place: Place,
+    options: RequestReleaseOptions = {},
+  ): Promise<TicketInfo[]> {
     return requestRelease(this.#parts.connection, kind, place, options);
   }
 
@@ -185,7 +189,7 @@ export class Conclave implements AsyncDisposable {
   async forceRelease(
     kind: LineKind,
     place: Place,
-    options: ForceReleaseOptions,
+    options: ForceReleaseOptions = {},
   ): Promise<TicketInfo | undefined> {
     return forceRelease(this.#parts.connection, kind, place, options);
   }

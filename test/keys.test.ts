@@ -4,13 +4,16 @@ import { expect, it } from 'vitest';
 import {
   checkNamespace,
   decodeName,
+  delayKey,
   encodeName,
   linePrefix,
   messageKey,
+  receiptPrefix,
   sessionKey,
   ticketName,
 } from '../src/base/keys.js';
-import { connect, prefix, toText } from '../src/index.js';
+import { type Conclave, connect, prefix, toText } from '../src/index.js';
+import { lineOf } from '../src/session/line-kinds.js';
 import { encodeMessage } from '../src/session/release-request.js';
 import { encodeTicket } from '../src/session/ticket-value.js';
 import { root } from './project/program.js';
@@ -27,6 +30,12 @@ const layout = {
   "mutex('orders/42')": linePrefix('conclave', 'lock', 'orders/42') + ticketName(lease, 1),
   "mutex('a b')": linePrefix('conclave', 'lock', 'a b') + ticketName(lease, 2),
   "mutex({ path: '/l/x' })": linePrefix('conclave', 'lock', { path: '/l/x' }) + ticketName(lease, 3),
+  "rwLock('r')": linePrefix('conclave', 'rw', 'r') + ticketName(lease, 4),
+  "semaphore('s')": lineOf('conclave', 'semaphore', 's').keyOf(ticketName(lease, 5)),
+  'its limit': `${linePrefix('conclave', 'semaphore', 's')}limit`,
+  'its limit before': `${linePrefix('conclave', 'semaphore', 's')}before`,
+  'lock delay': delayKey('conclave', linePrefix('conclave', 'lock', 'orders/42')),
+  receipt: `${receiptPrefix('conclave', lease)}1`,
 };
 
 it('the layout of the keys is what it has always been', () => {
@@ -37,6 +46,12 @@ it('the layout of the keys is what it has always been', () => {
     "mutex('orders/42')": 'conclave/lock/orders%2F42/7d3a5c90b1e4f-1',
     "mutex('a b')": 'conclave/lock/a%20b/7d3a5c90b1e4f-2',
     "mutex({ path: '/l/x' })": '/l/x/7d3a5c90b1e4f-3',
+    "rwLock('r')": 'conclave/rw/r/7d3a5c90b1e4f-4',
+    "semaphore('s')": 'conclave/semaphore/s/t/7d3a5c90b1e4f-5',
+    'its limit': 'conclave/semaphore/s/limit',
+    'its limit before': 'conclave/semaphore/s/before',
+    'lock delay': 'conclave/delay/conclave%2Flock%2Forders%252F42%2F',
+    receipt: 'conclave/did/0007d3a5c90b1e4f/1',
   });
 });
 
@@ -68,6 +83,65 @@ function documentedValues(): string[] {
   const documented = readFileSync(join(root, 'docs/keys.md'), 'utf8').matchAll(/```json\n([^]*?)```/g);
   return [...documented].map(([, json = '']) => json);
 }
+
+it('a ticket says what it wants where that matters', () => {
+  const holder = { name: 'me', host: 'host-7', pid: 4711, ns: 'conclave' };
+  const start =
+    '{"v":1,"holder":{"name":"me","host":"host-7","pid":4711,"ns":"conclave"},"since":1789473600000,';
+  expect(encodeTicket(holder, 1_789_473_600_000, { mode: 'read' })).toBe(`${start}"mode":"read"}`);
+  expect(encodeTicket(holder, 1_789_473_600_000, { mode: 'write' })).toBe(`${start}"mode":"write"}`);
+  expect(encodeTicket(holder, 1_789_473_600_000, { weight: 3 })).toBe(`${start}"weight":3}`);
+});
+
+/** Everything in the store, with the session's lease called LEASE. */
+async function stored(conclave: Conclave): Promise<Record<string, string>> {
+  const { kvs } = await conclave.store.get(prefix(''));
+  const named = (text: string): string => text.replace(/[0-9a-f]{10,16}/, 'LEASE');
+  return Object.fromEntries(
+    kvs.map((kv) => {
+      const value = toText(kv.value);
+      const wish = value.startsWith('{') ? value.replace(/.*"since":\d+,?/, '{') : value;
+      return [named(toText(kv.key)), `${named(wish)}${kv.lease === 0n ? '' : ' (leased)'}`];
+    }),
+  );
+}
+
+it('each kind of lock puts what docs/keys.md says, and leaves what it says', async () => {
+  await using conclave = await connect('memory:');
+  const semaphore = conclave.semaphore('s', { limit: 5 });
+  const holds = [
+    await conclave.mutex('m', { lockDelayMs: 5 }).acquire(),
+    await conclave.rwLock('r').read.acquire(),
+    await conclave.rwLock('w').write.acquire(),
+    await semaphore.acquire({ permits: 2 }),
+    await conclave.semaphore({ path: '/p' }, { limit: 1 }).acquire(),
+    await conclave.rwLock({ path: '/q' }).write.acquire(),
+  ];
+  await semaphore.resize(3);
+
+  expect(await stored(conclave)).toMatchObject({
+    'conclave/lock/m/LEASE-1': '{} (leased)',
+    'conclave/delay/conclave%2Flock%2Fm%2F': 'conclave/lock/m/LEASE-1',
+    'conclave/rw/r/LEASE-2': '{"mode":"read"} (leased)',
+    'conclave/rw/w/LEASE-3': '{"mode":"write"} (leased)',
+    'conclave/semaphore/s/t/LEASE-4': '{"weight":2} (leased)',
+    'conclave/semaphore/s/limit': '3',
+    'conclave/semaphore/s/before': '5',
+    '/p/t/LEASE-5': '{"weight":1} (leased)',
+    '/p/limit': '1',
+    '/q/LEASE-6': '{"mode":"write"} (leased)',
+    'conclave/did/LEASE/1': '1 (leased)',
+  });
+
+  for (const hold of holds) await hold.release();
+  expect(Object.keys(await stored(conclave))).toEqual([
+    '/p/limit',
+    'conclave/did/LEASE/1',
+    'conclave/semaphore/s/before',
+    'conclave/semaphore/s/limit',
+    'conclave/session/LEASE',
+  ]);
+});
 
 it('a process that holds a lock has put its session and its ticket, and nothing else', async () => {
   const conclave = await connect({ endpoints: ['memory:'], namespace: 'team/shop', holder: 'me' });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Hold, SessionLostError } from '../index.js';
+import { whenAsked } from './asked.js';
 import { exitStatus, Failure } from './failure.js';
 import { type Signals, statusOfSignal } from './signals.js';
 
@@ -14,7 +15,8 @@ export interface ChildOptions {
 
 /**
  * Runs a command under a hold, with our stdin, stdout and stderr, and with the signals that are sent to us. When the hold
- * is lost it is stopped before, as far as clocks go, the store can give it to somebody else.
+ * is lost it is stopped before, as far as clocks go, the store can give it to somebody else. When somebody asks for what
+ * is held it gets SIGTERM, once, and decides.
  *
  * Not guaranteed: processes that the command starts get no signal from us, and if this process itself is killed
  * (SIGKILL) or stopped, the command goes on alone. What it writes has to be fenced with the token.
@@ -43,10 +45,12 @@ export async function runUnder(
     killer = stop(child, patienceMs);
   };
   hold.signal.addEventListener('abort', onLost, { once: true });
+  const ignoreRequests = whenAsked(hold, `SIGTERM to ${program}`, () => child.kill('SIGTERM'));
   try {
     return await ending(child, program);
   } finally {
     hold.signal.removeEventListener('abort', onLost);
+    ignoreRequests();
     clearTimeout(killer);
   }
 }

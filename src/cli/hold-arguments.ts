@@ -17,7 +17,8 @@ export const commandHelp = `75 not acquired in time, 76 lost while the command w
 A duration has a unit: 500ms, 15s, 2m, 1h.
 
 CMD finds the key in CONCLAVE_KEY and the fencing token in CONCLAVE_FENCING_TOKEN. Signals sent to conclave reach CMD. If
-what is held is lost CMD gets SIGTERM, and SIGKILL when somebody else may hold it (at once if that may be so already).`;
+what is held is lost CMD gets SIGTERM, and SIGKILL when somebody else may hold it (at once if that may be so already). If
+somebody asks for it (conclave release) CMD gets SIGTERM, and may take its time.`;
 
 /** For what one at a time can hold. */
 export const fenceHelp = `

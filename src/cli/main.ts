@@ -5,6 +5,8 @@ import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
 import { lock, lockHelp } from './lock.js';
 import { ls, lsHelp } from './ls.js';
+import { harmless } from './printing.js';
+import { release, releaseHelp } from './release.js';
 import { rwlock, rwlockHelp } from './rwlock.js';
 import { semaphore, semaphoreHelp } from './semaphore.js';
 
@@ -34,6 +36,7 @@ const commands: Readonly<Record<string, Command>> = {
     help: inspectHelp,
     summary: 'who holds one of them, and who waits for it, in order',
   },
+  release: { run: release, help: releaseHelp, summary: 'ask a holder to give back, or take it away' },
 };
 
 const help = `Coordination on etcd from the command line.
@@ -98,7 +101,7 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     const { status, message } = failureOf(error);
-    process.stderr.write(`conclave: ${message}\n`);
+    process.stderr.write(`conclave: ${harmless(message)}\n`); // names and reasons come from others
     process.exitCode = status;
   },
 );

@@ -42,7 +42,7 @@ export function primitive<T>(make: () => T): T {
 }
 
 /** The library's TypeErrors and RangeErrors tell of bad arguments, before any I/O: here they are the user's. */
-function asUsage(error: unknown): unknown {
+export function asUsage(error: unknown): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   return new Failure(exitStatus.usage, oneLine(error), { cause: error });
 }

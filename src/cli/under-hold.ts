@@ -1,10 +1,11 @@
 import { type Conclave, type Hold, isConclaveError, type TicketInfo, type WaitOptions } from '../index.js';
+import { whenAsked } from './asked.js';
 import { runUnder } from './child.js';
 import { exitStatus, Failure, oneLine } from './failure.js';
 import type { HoldArguments } from './hold-arguments.js';
 import { open, primitive } from './opening.js';
 import { describeHolder, printJson } from './printing.js';
-import { Signals, statusOfSignal } from './signals.js';
+import { Interrupted, Signals, statusOfSignal } from './signals.js';
 
 /** What is to be held: all that differs between the commands that hold something. */
 export interface Wanted {
@@ -19,7 +20,7 @@ export interface Wanted {
 }
 
 /**
- * Holds something while a command runs, or until a signal comes, and gives it back.
+ * Holds something while a command runs, or until a signal comes or somebody asks for it, and gives it back.
  *
  * @returns the command's exit status, or ours
  */
@@ -42,16 +43,6 @@ export async function underHold(
   } finally {
     signals.handTo(leaveAtOnce);
     await conclave.close();
-  }
-}
-
-/** A signal came before there was a command to hand it to. */
-class Interrupted extends Error {
-  readonly signalName: NodeJS.Signals;
-
-  constructor(signalName: NodeJS.Signals) {
-    super(`interrupted by ${signalName}`);
-    this.signalName = signalName;
   }
 }
 
@@ -111,6 +102,7 @@ async function untilSignal(hold: Hold, { isJson }: HoldArguments, signals: Signa
   else process.stdout.write(`key    ${hold.key}\ntoken  ${hold.fencingToken}\n`);
   await new Promise<void>((resolve, reject) => {
     signals.handTo(() => resolve());
+    whenAsked(hold, 'giving it back', resolve);
     hold.signal.addEventListener('abort', () => reject(hold.signal.reason), { once: true });
     hold.assertHeld();
   });

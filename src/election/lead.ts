@@ -101,11 +101,8 @@ async function serve(
   signal: AbortSignal,
   drainTimeoutMs: number,
 ): Promise<Term> {
-  const stop = (): void => leadership.tellToStop(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
   let term: Term = 'done';
-  const over = connection.track(leadership.during(work)).catch((error: unknown) => {
+  const over = connection.track(leadership.during(work, signal)).catch((error: unknown) => {
     term = isConsequence(error, leadership) ? 'lost' : { error };
   });
   try {
@@ -113,8 +110,6 @@ async function serve(
   } catch {
     // Told to stop. What still runs after that gives the key back when it ends. `close` may wait for less long.
     await settledWithin(connection.runtime, raceSignal(over, connection.closed), drainTimeoutMs);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
   return term;
 }

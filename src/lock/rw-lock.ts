@@ -75,8 +75,9 @@ export class RwLock {
 export class ReadHold extends Hold {
   #isUpgrading = false;
 
-  protected override get demand(): Demand {
-    return reading;
+  /** While it is being exchanged it cannot be asked for again. */
+  protected override get demand(): Demand | undefined {
+    return this.#isUpgrading ? undefined : reading;
   }
 
   /**
@@ -110,11 +111,6 @@ export class ReadHold extends Hold {
     if (!isThere) this.keyGone(ticket.key);
     this.assertStanding();
     return undefined;
-  }
-
-  /** @internal Not while it is being exchanged. */
-  override again(...wanted: Parameters<Hold['again']>): ReturnType<Hold['again']> {
-    return this.#isUpgrading ? undefined : super.again(...wanted);
   }
 
   /** While it is exchanged the key is gone, and not lost. */

@@ -13,15 +13,15 @@ import { encodeMessage, type Message } from './release-request.js';
 import { readContent, readTicket, type TicketInfo } from './ticket-value.js';
 
 export interface RequestReleaseOptions {
-  /** Told to the holder: who is to give something up wants to know what for. */
-  readonly reason: string;
+  /** Told to the holder: who is to give something up wants to know what for. @default 'no reason given' */
+  readonly reason?: string;
   /** How soon it is wanted, milliseconds. Told to the holder, and no more: nothing happens then. @default not said */
   readonly deadlineMs?: number;
 }
 
 export interface ForceReleaseOptions {
-  /** Told to whom it hits. */
-  readonly reason: string;
+  /** Told to whom it hits. @default 'no reason given' */
+  readonly reason?: string;
   /** The key of the ticket, as `inspect` and `list` show it; it may be that of a waiter. @default the oldest in line */
   readonly ticket?: string;
 }
@@ -122,10 +122,10 @@ function messageOf({ options, runtime }: Connection, reason: string, deadlineMs 
 }
 
 /** @throws TypeError */
-function checkReason(reason: string, what: string): string {
-  if (typeof reason !== 'string' || reason.trim() === '')
-    throw new TypeError(`${what} needs a reason: whoever holds it wants to know`);
-  return reason;
+function checkReason(reason: string | undefined, what: string): string {
+  if (reason !== undefined && typeof reason !== 'string')
+    throw new TypeError(`${what}: the reason must be a string`);
+  return reason?.trim() ? reason : 'no reason given';
 }
 
 /** @throws TypeError unless it can be a ticket of the line */

@@ -3,14 +3,12 @@ import { report } from '../base/diagnostics.js';
 import { FencedOutError, HoldLostError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
-import type { Store } from '../store/store.js';
 import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
 import { suspicion, unknownCommit } from './hold-errors.js';
-import type { Line } from './line.js';
 import type { Dependent } from './lookout.js';
 import type { TicketNews } from './news.js';
-import { runUnder, type Scoped } from './scope.js';
+import { type Granted, runUnder } from './scope.js';
 import type { Ticket } from './ticket.js';
 
 /**
@@ -23,7 +21,7 @@ import type { Ticket } from './ticket.js';
  * the write, and a stalled etcd leader may end a lease early. Only the place that is written to can refuse: guard writes
  * to the store with `guard()` or `commit()`, and have other databases keep the highest `fencingToken` they have seen.
  */
-export class Hold implements AsyncDisposable, Scoped {
+export class Hold implements AsyncDisposable {
   readonly key: string;
   /** Larger than that of every earlier holder of the same line. Not comparable between lines. */
   readonly fencingToken: bigint;
@@ -147,16 +145,24 @@ export class Hold implements AsyncDisposable, Scoped {
   /**
    * Runs `work` under the hold, then releases. Always waits for `work`.
    *
+   * @internal
+   * @param ending aborts when the callback is to be told to stop
    * @throws the error of `work`; HoldLostError if `work` succeeded but the hold had been lost before it ended
    */
-  async during<T>(work: (hold: this) => T | Promise<T>): Promise<T> {
+  async during<T>(work: (hold: this) => T | Promise<T>, ending?: AbortSignal): Promise<T> {
+    const onEnding = (): void => this.tellToStop(ending?.reason);
+    if (ending?.aborted) onEnding();
     // Lost, or told to stop, before it began.
     if (this.signal.aborted) {
       await this[Symbol.asyncDispose]();
       throw this.signal.reason;
     }
+    ending?.addEventListener('abort', onEnding, { once: true });
     // An `async` wrapper: a synchronous throw becomes a rejection.
-    const body = runUnder(this, async () => work(this));
+    const body = runUnder(
+      () => this.#latest().#granted(),
+      async () => work(this),
+    );
     this.#runs(body); // it may have become another hold already
     try {
       const result = await body;
@@ -165,24 +171,9 @@ export class Hold implements AsyncDisposable, Scoped {
     } catch (error) {
       await this.#runs(undefined)[Symbol.asyncDispose](); // The body's error is the one to report.
       throw error;
+    } finally {
+      ending?.removeEventListener('abort', onEnding);
     }
-  }
-
-  /** @internal Whether it keeps others out of one of these lines. Looks at the clock. */
-  standsIn(store: Store, lines: readonly Line[]): boolean {
-    if (this.#successor) return this.#successor.standsIn(store, lines);
-    this.#noticeLoss();
-    if (this.#state !== 'held' || this.#ticket().session.store !== store) return false;
-    return this.#ticket().spots.some(({ line }) => lines.some(({ prefix }) => prefix === line.prefix));
-  }
-
-  /** @internal What a second hold like this one can stand on; undefined if the demand or the lines are others. */
-  again(demand: Demand, lines: readonly Line[]): Admitted | undefined {
-    if (this.#successor) return this.#successor.again(demand, lines);
-    const { spots } = this.#ticket();
-    const isSame =
-      spots.length === lines.length && spots.every(({ line }, i) => line.prefix === lines[i]?.prefix);
-    return isSame && this.demand === demand && this.#state === 'held' ? this.admitted : undefined;
   }
 
   /**
@@ -197,8 +188,8 @@ export class Hold implements AsyncDisposable, Scoped {
     await this.release();
   }
 
-  /** @internal "Stop now", while the key still stands. */
-  tellToStop(reason: unknown): void {
+  /** "Stop now", while the key still stands. */
+  protected tellToStop(reason: unknown): void {
     this.#controller.abort(reason);
   }
 
@@ -208,7 +199,7 @@ export class Hold implements AsyncDisposable, Scoped {
   }
 
   /** What it may be asked for again as. */
-  protected get demand(): Demand {
+  protected get demand(): Demand | undefined {
     return this.#ticket().request.demand;
   }
 
@@ -220,6 +211,17 @@ export class Hold implements AsyncDisposable, Scoped {
 
   protected keyGone(key: string): void {
     this.#lose(this.#news.forced ?? new Error(`ticket ${key} was removed by somebody else`));
+  }
+
+  /** What code inside its callback holds. */
+  #granted(): Granted | undefined {
+    this.#noticeLoss();
+    return this.#state === 'held' ? { admitted: this.admitted, demand: this.demand } : undefined;
+  }
+
+  /** Itself, or what it was exchanged for. */
+  #latest(): Hold {
+    return this.#successor ? this.#successor.#latest() : this;
   }
 
   #ticket(): Ticket {

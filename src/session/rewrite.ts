@@ -32,15 +32,14 @@ export class Rewriter {
   async write(value: Bytes): Promise<bigint> {
     return this.#oneByOne.runExclusive(async () => {
       const { session } = this.#ticket;
-      const attempts = { isRepeated: false };
-      const writing = retry(session.options.runtime, () => this.#writeOnce(value, attempts.isRepeated), {
+      const writing = retry(session.options.runtime, () => this.#writeOnce(value), {
         signal: session.signal,
         maxDelayMs: 500,
         again: (error) => {
           if (error === tryAgain) return true;
           if (isSpaceExceeded(error)) throw new ResourceExhaustedError(fullText, { cause: error });
-          if (isConclaveError(error, 'OUTCOME_UNKNOWN')) attempts.isRepeated = true;
-          else if (!isConclaveError(error, 'UNAVAILABLE')) return false;
+          if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE'))
+            return false;
           session.assertAlive();
           return true;
         },
@@ -51,7 +50,7 @@ export class Rewriter {
     });
   }
 
-  async #writeOnce(value: Bytes, isRepeated: boolean): Promise<bigint> {
+  async #writeOnce(value: Bytes): Promise<bigint> {
     const { session, key, createRevision } = this.#ticket;
     session.assertAlive();
     const answer = await session.store.txn(
@@ -66,9 +65,9 @@ export class Rewriter {
     if (answer.succeeded) return this.#standsAt(answer.header.revision);
     const [kv] = answer.responses[0].kvs;
     if (kv?.createRevision !== createRevision) throw this.#gone();
-    // Nobody else writes here: it is one of our own copies that has arrived. That of an earlier call must be overwritten.
+    // Nobody else writes here: one of our own copies has arrived. That of an earlier call must be overwritten.
     this.#standsAt(kv.modRevision);
-    if (isRepeated && equalBytes(kv.value, toBytes(value))) return kv.modRevision;
+    if (equalBytes(kv.value, toBytes(value))) return kv.modRevision;
     throw tryAgain;
   }
 

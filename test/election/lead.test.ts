@@ -241,9 +241,10 @@ describe('lead', () => {
     const other = await world.client();
     await using leadership = await other.election('e').campaign('other');
     const stop = new AbortController();
-    own.signal.addEventListener('abort', () => stop.abort('its session is lost'));
     const leading = outcome(own.election('e').lead(() => {}, { signal: stop.signal }));
     await world.settle();
+    // Heard after the campaign has heard of it.
+    own.signal.addEventListener('abort', () => stop.abort('its session is lost'));
 
     await world.expireSession(client);
     await world.advance(1_000);
@@ -648,6 +649,23 @@ describe('lead and close', () => {
     expect(work.last.isHeld()).toBe(false);
     expect(await ticketsOf(world, 'e')).toEqual([]);
     work.finish();
+  });
+
+  it('during a callback that has lost its leadership: close waits for it all the same', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const work = new Work(world);
+    const leading = outcome(client.election('e').lead(work.run));
+    await world.settle();
+    await world.expireSession(client);
+
+    const closing = client.close();
+    await world.advance(5_000);
+    expect(await isPending(closing)).toBe(true);
+    work.finish();
+    await closing;
+
+    expect(await leading).toBeInstanceOf(ClosedError);
   });
 
   it('in the pause: it rejects with ClosedError at once', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ClosedError, put, remove } from '../../src/index.js';
+import { ClosedError, CompactedError, put, remove } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
-import { hasLost } from '../../src/election/observe.js';
+import { hasLost, sightings } from '../../src/election/observe.js';
 import type { KeyValue } from '../../src/index.js';
+import type { Connection } from '../../src/session/connection.js';
+import { lineOf } from '../../src/session/line-kinds.js';
 import type { LineState } from '../../src/session/line.js';
 import { lineUp, Observer, outcome } from './fixture.js';
 
@@ -219,7 +221,8 @@ describe('observe', () => {
     const [one, two] = [await world.client({ sessionTtlMs: 600_000 }), await world.client()];
     const observer = new Observer(two.election('e'));
     await world.settle();
-    world.lagWatches(two, 1_000);
+    await world.advance(250); // a look falls between two changes
+    world.lagWatches(two, 1_700);
 
     for (let i = 0; i < 40; i++) {
       const leadership = await one.election('e').campaign(String(i));
@@ -381,6 +384,76 @@ describe('observe', () => {
     expect(await outcome(client.election('e').observe().next())).toBeInstanceOf(ClosedError);
   });
 
+  it('of a session of its own ends when that is closed', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const own = await client.withSession();
+    const observer = new Observer(own.election('e'));
+    await world.settle();
+
+    await own.close();
+
+    expect(await observer.ended).toBeInstanceOf(ClosedError);
+    expect(world.watches(client)).toEqual([]);
+  });
+
+  it('does not take a reader that is slow for a watch that has lost something', async () => {
+    await using world = await World.open();
+    const [one, slow] = [await world.client({ sessionTtlMs: 600_000 }), await world.client()];
+    const leadership = await one.election('e').campaign('0');
+    const values: (string | undefined)[] = [];
+    const stop = new AbortController();
+    const reading = outcome(
+      (async () => {
+        for await (const { leader } of slow.election('e').observe({ signal: stop.signal })) {
+          values.push(leader?.value);
+          if (values.length === 2) await new Promise((resolve) => (goOn = resolve));
+        }
+      })(),
+    );
+    let goOn: (value?: unknown) => void = () => {};
+    await world.settle();
+    for (let i = 1; i <= 9; i++) {
+      await leadership.proclaim(String(i));
+      await world.advance(20_000);
+    }
+    expect(values).toEqual(['0', '1']);
+
+    goOn();
+    await world.advance(20_000);
+
+    expect(values).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    stop.abort('enough');
+    await reading;
+    await leadership.resign();
+  });
+
+  it('reads the line again if a member answers from before what was compacted', async () => {
+    await using world = await World.open();
+    const { runtime } = world.peer();
+    const lines = [lineAt(5n, 5n), lineAt(4n, 4n), lineAt(7n, 4n), lineAt(20n, 20n)];
+    const read = (): Promise<unknown> => {
+      const { revision, tickets } = lines.shift() ?? lineAt(20n, 20n);
+      return Promise.resolve({ header: { revision }, kvs: tickets });
+    };
+    let watches = 0;
+    async function* watch(): AsyncGenerator<never> {
+      if (watches++ < 2) throw new CompactedError('gone', 10n);
+      throw new Error('enough');
+    }
+    const connection = { runtime, store: { get: read, watch }, closing: new AbortController().signal };
+    const line = lineOf('conclave', 'election', 'e');
+
+    const seen: (bigint | undefined)[] = [];
+    const reading = (async () => {
+      for await (const { leader } of sightings(connection as unknown as Connection, line, undefined))
+        seen.push(leader?.createRevision);
+    })();
+
+    await expect(world.run(reading)).rejects.toThrow('enough');
+    expect(seen).toEqual([5n, 20n]);
+  });
+
   it('needs no session, and outlives one', async () => {
     await using world = await World.open();
     const [one, two] = [await world.client(), await world.client()];
@@ -435,7 +508,7 @@ describe('observe', () => {
 /** A line at a revision, by the create revisions of its tickets. */
 function lineAt(revision: bigint, ...tickets: readonly bigint[]): LineState {
   const ticket = (createRevision: bigint): KeyValue => ({
-    key: Buffer.from(`k/${createRevision}`),
+    key: Buffer.from(`conclave/election/e/${createRevision}`),
     value: new Uint8Array(),
     createRevision,
     modRevision: createRevision,

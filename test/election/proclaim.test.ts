@@ -163,22 +163,6 @@ describe('proclaim', () => {
     await leadership.resign();
   });
 
-  it('of the same value again is written although an earlier one may have landed', async () => {
-    await using world = await World.open();
-    const { client, leadership } = await leading(world);
-    world.delayRequest(client, { ...rewrite, ms: 100 });
-    world.engine.noSpace = true;
-    expect(await world.run(outcome(leadership.proclaim('1')))).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
-    world.engine.noSpace = false;
-    await world.advance(200);
-    const before = world.revision;
-
-    await world.run(leadership.proclaim('1'));
-
-    expect(world.revision).toBe(before + 1n);
-    await leadership.resign();
-  });
-
   it('goes on while the store is away, until it is back', async () => {
     await using world = await World.open();
     const { client, leadership } = await leading(world);

@@ -69,9 +69,7 @@ describe('before anything is sent', () => {
     [{ kind: 'toString' }, /kind/],
     [{ place: '' }, /name/],
     [{ place: { path: '' } }, /path/],
-    [{ options: {} }, /reason/],
-    [{ options: undefined }, /options/],
-    [{ options: { reason: ' ' } }, /reason/],
+    [{ options: null }, /options/],
     [{ options: { reason: 5 } }, /reason/],
     [{ options: { reason: 'x', deadline: 5 } }, /unknown option "deadline"/],
   ])('requestRelease and forceRelease refuse %j', async (given, message) => {

@@ -46,6 +46,10 @@ export const isBump = ({ then: [first] }: Pick<Txn, 'then'>): boolean =>
   first?.kind === 'put' && first.ignoreValue;
 /** Gives back, and puts nothing. */
 export const isRemoval = ({ then }: Txn): boolean => removes(then) && !puts(then);
+/** Changes how many permits there are. */
+export const isResize = ({ then }: Txn): boolean =>
+  then.some((op) => op.kind === 'put' && textOf(op.key).endsWith('/limit'));
+
 /** Names itself as the holder for whom a successor has to wait. */
 export const isMark = ({ then: [first] }: Pick<Txn, 'then'>): boolean =>
   first?.kind === 'put' && textOf(first.key).includes('/delay/');

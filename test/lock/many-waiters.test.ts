@@ -16,6 +16,7 @@ it('a process may hold many locks and wait for many without a warning of Node', 
     const waiting = [conclave, other].flatMap((client) =>
       names.map((name) => client.mutex(name).run(nothing)),
     );
+    waiting.push(conclave.multiLock(names).run(nothing));
     await later();
     await Promise.all(holds.map((hold) => hold.release()));
     await Promise.all(waiting);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import type { Mark } from '../rig/crowd.js';
 import { type Life, livesBelow, peak } from '../rig/history.js';
-import { ChaosRun } from './chaos-run.js';
-import { outOfTurn, spansOf, strangers } from './turns.js';
+import { ChaosRun } from '../rig/chaos-run.js';
+import { outOfTurn, spansOf, strangers } from '../rig/turns.js';
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f'];
 const measure = { limit: 1, weigh: (): number => 1 };

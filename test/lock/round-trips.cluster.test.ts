@@ -3,4 +3,4 @@ import { describe } from 'vitest';
 import { etcdBackend } from '../store/backends.js';
 import { roundTrips } from './round-trips.js';
 
-describe('round trips of a mutex on etcd', () => roundTrips(etcdBackend));
+describe('round trips of locks on etcd', () => roundTrips(etcdBackend));

@@ -3,4 +3,4 @@ import { describe } from 'vitest';
 import { memoryBackend } from '../store/backends.js';
 import { roundTrips } from './round-trips.js';
 
-describe('round trips of a mutex on the embedded engine', () => roundTrips(memoryBackend));
+describe('round trips of locks on the embedded engine', () => roundTrips(memoryBackend));

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemRuntime } from '../../src/base/runtime.js';
 import { Conclave } from '../../src/conclave.js';
 import type { Mutex } from '../../src/lock/mutex.js';
+import type { Hold } from '../../src/session/hold.js';
 import type { Method } from '../../src/store/transport.js';
 import { RecordingTransport } from '../rig/recording-transport.js';
 import type { Backend } from '../store/contract.js';
@@ -33,6 +34,33 @@ export function roundTrips(start: () => Promise<Backend>): void {
     return client.transport.calls.slice(before);
   };
   const revision = async (): Promise<bigint> => (await one.conclave.store.get('any')).header.revision;
+  /** What `work` costs: one request, which makes one revision. */
+  const once = async (client: Counted, work: () => Promise<unknown>): Promise<void> => {
+    const before = await revision();
+    expect(await requests(client, work)).toEqual(['txn']);
+    expect(await revision()).toBe(before + 1n);
+  };
+  /** Waits with `one` until `hold` is released: nothing may be asked after that. */
+  const handOver = async (
+    acquire: () => Promise<Hold>,
+    untilBehind: () => Promise<void>,
+    hold: Hold,
+  ): Promise<{ asked: Method[]; watched: string[]; granted: Hold }> => {
+    const before = one.transport.calls.length;
+    const watches = one.transport.watchCommands.length;
+    const next = acquire();
+    await untilBehind();
+    // The watch is open once its creation is answered; a release before that would be seen by a read.
+    await vi.waitFor(() => expect(one.transport.watchesCreated).toBe(created()), patience);
+    await hold.release();
+    const granted = await next;
+    return {
+      asked: one.transport.calls.slice(before),
+      watched: one.transport.watchCommands.slice(watches),
+      granted,
+    };
+  };
+  const created = (): number => one.transport.watchCommands.filter((kind) => kind === 'create').length;
   const untilLine = (mutex: Mutex, length: number): Promise<void> =>
     vi.waitFor(
       async () => {
@@ -120,22 +148,13 @@ export function roundTrips(start: () => Promise<Backend>): void {
   it('acquire of a lock that is taken: 1 and a watch; nothing after the event that hands it over', async () => {
     const name = randomUUID();
     const hold = await other.conclave.mutex(name).acquire();
-    const before = one.transport.calls.length;
-    const watches = one.transport.watchCommands.length;
-    const next = one.conclave.mutex(name).acquire();
-    await untilLine(other.conclave.mutex(name), 2);
-    // The watch is open once its creation is answered; a release before that would be seen by a read.
-    await vi.waitFor(
-      () =>
-        expect(one.transport.watchesCreated).toBe(
-          one.transport.watchCommands.filter((kind) => kind === 'create').length,
-        ),
-      patience,
+    const { asked, watched, granted } = await handOver(
+      () => one.conclave.mutex(name).acquire(),
+      () => untilLine(other.conclave.mutex(name), 2),
+      hold,
     );
-    await hold.release();
-    const granted = await next;
-    expect(one.transport.calls.slice(before)).toEqual(['txn']);
-    expect(one.transport.watchCommands.slice(watches)).toEqual(['create', 'cancel']);
+    expect(asked).toEqual(['txn']);
+    expect(watched).toEqual(['create', 'cancel']);
     await granted.release();
   });
 
@@ -158,6 +177,196 @@ export function roundTrips(start: () => Promise<Backend>): void {
     await using hold = await mutex.acquire();
     expect(await requests(one, () => mutex.inspect())).toEqual(['get']);
     expect(await requests(one, () => hold.commit([]))).toEqual(['txn']);
+  });
+
+  const untilStanding = (
+    inspect: () => Promise<{ holders: readonly unknown[]; waiters: readonly unknown[] }>,
+    count: number,
+  ): Promise<void> =>
+    vi.waitFor(async () => {
+      const { holders, waiters } = await inspect();
+      expect(holders.length + waiters.length).toBe(count);
+    }, patience);
+
+  describe('a read/write lock', () => {
+    it.each(['read', 'write'] as const)('to %s, free: 1; release: 1; inspect: 1', async (mode) => {
+      const lock = one.conclave.rwLock(randomUUID());
+      let hold: Hold | undefined;
+      await once(one, async () => (hold = await lock[mode].acquire()));
+      expect(await requests(one, () => lock.inspect())).toEqual(['txn']);
+      await once(one, async () => hold?.release());
+      await once(one, async () => (hold = await lock[mode].tryAcquire()));
+      expect(hold?.isHeld()).toBe(true);
+      await hold?.release();
+    });
+
+    it('beside another reader: 1 to acquire, 2 to try', async () => {
+      const name = randomUUID();
+      await using hold = await other.conclave.rwLock(name).read.acquire();
+      const lock = one.conclave.rwLock(name);
+      await once(one, async () => await lock.read.acquire());
+      let tried: Hold | undefined;
+      expect(await requests(one, async () => (tried = await lock.read.tryAcquire()))).toEqual(['txn', 'txn']);
+      expect(tried?.isHeld() && hold.isHeld()).toBe(true);
+    });
+
+    it('tried and not free: 1, and no trace', async () => {
+      const name = randomUUID();
+      await using hold = await other.conclave.rwLock(name).read.acquire();
+      const before = await revision();
+      const lock = one.conclave.rwLock(name);
+      expect(await requests(one, async () => expect(await lock.write.tryAcquire()).toBeUndefined())).toEqual([
+        'txn',
+      ]);
+      expect(await revision()).toBe(before);
+      expect(hold.isHeld()).toBe(true);
+    });
+
+    it('downgrade: 1; upgrade: 1, also when it is not alone', async () => {
+      const name = randomUUID();
+      const writer = await one.conclave.rwLock(name).write.acquire();
+      let reader: Awaited<ReturnType<typeof writer.downgrade>> | undefined;
+      await once(one, async () => (reader = await writer.downgrade()));
+      let again: Awaited<ReturnType<NonNullable<typeof reader>['tryUpgrade']>>;
+      await once(one, async () => (again = await reader?.tryUpgrade()));
+      const second = await again!.downgrade();
+      await using beside = await other.conclave.rwLock(name).read.acquire();
+      expect(await requests(one, () => second.tryUpgrade())).toEqual(['txn']);
+      expect(beside.isHeld()).toBe(true);
+      await second.release();
+    });
+
+    it.each(['read', 'write'] as const)('a hand-over to %s: nothing after the event', async (mode) => {
+      const name = randomUUID();
+      const hold = await other.conclave.rwLock(name).write.acquire();
+      const { asked, watched, granted } = await handOver(
+        () => one.conclave.rwLock(name)[mode].acquire(),
+        () => untilStanding(() => other.conclave.rwLock(name).inspect(), 2),
+        hold,
+      );
+      expect(asked).toEqual(['txn']);
+      expect(watched).toEqual(['create', 'cancel']);
+      await granted.release();
+    });
+  });
+
+  describe('a semaphore', () => {
+    it('free: 1, also when that stores the limit; release: 1; inspect: 1', async () => {
+      const semaphore = one.conclave.semaphore(randomUUID(), { limit: 3 });
+      let hold: Hold | undefined;
+      for (let i = 0; i < 2; i++) {
+        await once(one, async () => (hold = await semaphore.acquire({ permits: 2 })));
+        expect(await requests(one, () => semaphore.inspect())).toEqual(['txn']);
+        await once(one, async () => hold?.release());
+      }
+      await once(one, async () => (hold = await semaphore.tryAcquire()));
+      await hold?.release();
+    });
+
+    it('beside others: 1 to acquire, 2 to try, 1 if nothing is free', async () => {
+      const name = randomUUID();
+      await using hold = await other.conclave.semaphore(name, { limit: 3 }).acquire();
+      const semaphore = one.conclave.semaphore(name);
+      await once(one, async () => await semaphore.acquire());
+      let tried: Hold | undefined;
+      expect(await requests(one, async () => (tried = await semaphore.tryAcquire()))).toEqual(['txn', 'txn']);
+      expect(tried?.isHeld() && hold.isHeld()).toBe(true);
+      const before = await revision();
+      expect(await requests(one, async () => expect(await semaphore.tryAcquire()).toBeUndefined())).toEqual([
+        'txn',
+      ]);
+      expect(await revision()).toBe(before);
+    });
+
+    it('a hand-over: nothing after the event; a resize that lets in: neither', async () => {
+      const name = randomUUID();
+      const hold = await other.conclave.semaphore(name, { limit: 1 }).acquire();
+      const { asked, granted } = await handOver(
+        () => one.conclave.semaphore(name).acquire(),
+        () => untilStanding(() => other.conclave.semaphore(name).inspect(), 2),
+        hold,
+      );
+      expect(asked).toEqual(['txn']);
+
+      const before = one.transport.calls.length;
+      const second = one.conclave.semaphore(name).acquire();
+      await untilStanding(() => other.conclave.semaphore(name).inspect(), 2);
+      await vi.waitFor(() => expect(one.transport.watchesCreated).toBe(created()), patience);
+      expect(await requests(other, () => other.conclave.semaphore(name).resize(2))).toEqual(['get', 'txn']);
+      await (await second).release();
+      expect(one.transport.calls.slice(before)).toEqual(['txn', 'txn']); // the take, and the release
+      await granted.release();
+    });
+  });
+
+  describe('a multi-lock', () => {
+    it.each([2, 60])('of %i, free: 1, which makes one revision; release: 1; inspect: 1', async (count) => {
+      const lock = one.conclave.multiLock(Array.from({ length: count }, () => randomUUID()));
+      let hold: Hold | undefined;
+      await once(one, async () => (hold = await lock.acquire()));
+      expect(await requests(one, () => lock.inspect())).toEqual(['txn']);
+      expect(await requests(one, async () => hold?.commit([]))).toEqual(['txn']);
+      await once(one, async () => hold?.release());
+      await once(one, async () => (hold = await lock.tryAcquire()));
+      await hold?.release();
+    });
+
+    it('tried and not free: 1, and no trace', async () => {
+      const names = [randomUUID(), randomUUID()];
+      await using hold = await other.conclave.mutex(names[1]!).acquire();
+      const before = await revision();
+      const lock = one.conclave.multiLock(names);
+      expect(await requests(one, async () => expect(await lock.tryAcquire()).toBeUndefined())).toEqual([
+        'txn',
+      ]);
+      expect(await revision()).toBe(before);
+      expect(hold.isHeld()).toBe(true);
+    });
+
+    it('a hand-over: a watch for each line, and nothing after the event', async () => {
+      const names = [randomUUID(), randomUUID()];
+      const hold = await other.conclave.multiLock(names).acquire();
+      const { asked, watched, granted } = await handOver(
+        () => one.conclave.multiLock(names).acquire(),
+        () => untilLine(other.conclave.mutex(names[1]!), 2),
+        hold,
+      );
+      expect(asked).toEqual(['txn']);
+      expect(watched).toEqual(['create', 'create', 'cancel', 'cancel']);
+      await granted.release();
+    });
+  });
+
+  describe('with a lock delay', () => {
+    const lockDelayMs = 60_000; // nothing here may wait for it
+
+    it('free: 1, release: 1, also by tryAcquire', async () => {
+      const mutex = one.conclave.mutex(randomUUID(), { lockDelayMs });
+      let hold: Hold | undefined;
+      await once(one, async () => (hold = await mutex.acquire()));
+      await once(one, async () => hold?.release());
+      await once(one, async () => (hold = await mutex.tryAcquire()));
+      await once(one, async () => hold?.release());
+    });
+
+    it('a hand-over: 1 more after the event', async () => {
+      const name = randomUUID();
+      const hold = await other.conclave.mutex(name, { lockDelayMs }).acquire();
+      const { asked, granted } = await handOver(
+        () => one.conclave.mutex(name, { lockDelayMs }).acquire(),
+        () => untilLine(other.conclave.mutex(name), 2),
+        hold,
+      );
+      expect(asked).toEqual(['txn', 'txn']);
+      await granted.release();
+    });
+  });
+
+  it('what a callback holds already: nothing', async () => {
+    const mutex = one.conclave.mutex(randomUUID(), { reentrant: true });
+    await mutex.run(async () => {
+      expect(await requests(one, () => mutex.run(async () => {}))).toEqual([]);
+    });
   });
 
   it('refused before any request: bad names, times and TTLs, on a store that cannot be reached, too', async () => {

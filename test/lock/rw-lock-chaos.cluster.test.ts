@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { type Form, livesBelow, peak } from '../rig/history.js';
-import { ChaosRun } from './chaos-run.js';
-import { formOf, outOfTurn, spansOf, strangers } from './turns.js';
+import { ChaosRun } from '../rig/chaos-run.js';
+import { formOf, outOfTurn, spansOf, strangers } from '../rig/turns.js';
 
 const modeOf = ({ value }: Form): string => (JSON.parse(value) as { mode: string }).mode;
 /** A writer leaves no room for anybody; readers take as good as none. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { type Form, livesBelow, peak } from '../rig/history.js';
-import { ChaosRun } from './chaos-run.js';
-import { formOf, outOfTurn, spansOf, strangers } from './turns.js';
+import { ChaosRun } from '../rig/chaos-run.js';
+import { formOf, outOfTurn, spansOf, strangers } from '../rig/turns.js';
 
 const limit = 5;
 const weigh = ({ value }: Form): number => (JSON.parse(value) as { weight: number }).weight;

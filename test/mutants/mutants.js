@@ -7,6 +7,8 @@
  * `also`: where two guards cover for each other, the second one.
  */
 
+import { electionMutants } from './election.js';
+
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
 const guards = 'test/lock/guards.test.ts';
@@ -17,6 +19,8 @@ const keepAlive = 'test/store/keep-alive.test.ts';
 const outcome = 'test/store/outcome.test.ts';
 const caller = 'test/store/caller.test.ts';
 const lease = 'test/store/lease.test.ts';
+const request = 'test/asking/request.test.ts';
+const force = 'test/asking/force.test.ts';
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -43,6 +47,118 @@ export const mutants = [
     replace: '',
     test: lock,
     title: 'learns of a revoked lease from its watch although keep-alives go on being answered',
+  },
+  {
+    name: 'asked: what the watch of the session tells is ignored',
+    file: 'src/session/lookout.ts',
+    find: "else for (const { type, kv } of events) if (type === 'put') this.#hear(kv);",
+    replace: '',
+    test: request,
+    title: 'is told who asks, why, and by when, and goes on holding',
+  },
+  {
+    name: 'asked: the slow look does not read what was said',
+    file: 'src/session/lookout.ts',
+    find: 'for (const message of messages?.kvs ?? []) this.#hear(message);',
+    replace: '',
+    test: request,
+    title: 'hears by the slow look what its watch did not tell',
+  },
+  {
+    name: 'asked: what is said before the hold is there is forgotten',
+    file: 'src/session/session.ts',
+    find: 'this.news.begin(name);',
+    replace: '',
+    test: request,
+    title: 'hears also what was said before it knew that it holds',
+  },
+  {
+    name: 'asked: a request does not look whether the ticket it is for still stands',
+    file: 'src/session/asking.ts',
+    find: "compare.createRevision(key, '=', createRevision)",
+    replace: "compare.createRevision(key, '!=', -1n)",
+    test: request,
+    title: 'that arrives after another has taken the lock reaches nobody',
+  },
+  {
+    name: 'asked: a late copy of a request is not fenced',
+    file: 'src/session/once.ts',
+    find: 'if: [epoch, ...parts.if],',
+    replace: 'if: [...parts.if],',
+    test: request,
+    title: 'of which a late copy comes does not take the place of a newer one, and comes back for nobody',
+  },
+  {
+    name: 'asked: a release leaves the request behind',
+    file: 'src/session/giving-up.ts',
+    find: "then: [...only.then, ...ticket.unsaying('ask')], else: unsaying",
+    replace: 'then: only.then, else: unsaying',
+    test: request,
+    title: 'leaves no trace of the request when it gives back, with one round trip as always',
+  },
+  {
+    name: 'asked: a hold whose ticket is gone leaves the request behind',
+    file: 'src/session/giving-up.ts',
+    find: "...ticket.unsaying('ask')], else: unsaying",
+    replace: "...ticket.unsaying('ask')], else: []",
+    test: request,
+    title: 'leaves no trace when its ticket is removed by hand',
+  },
+  {
+    name: 'asked: a ticket handed over leaves the request behind',
+    file: 'src/session/giving-up.ts',
+    find: "then: [...exchange, ...ticket.unsaying('ask'), ...reads]",
+    replace: 'then: [...exchange, ...reads]',
+    test: request,
+    title: 'leaves no trace when it hands over to another task of its own, which is not asked',
+  },
+  {
+    name: 'asked: a reader does not hear what its writer is asked',
+    file: 'src/session/hold.ts',
+    find: 'this.#news.follow(next.#news);',
+    replace: '',
+    test: request,
+    title: 'is asked as the writer that a reader has become, and not for what was asked of the reader',
+  },
+  {
+    name: 'asked: some are asked although another program holds, too',
+    file: 'src/session/asking.ts',
+    find: 'for (const { kv, at } of tellings) if (!at) throw cannotBeAsked(kv, line);',
+    replace: '',
+    test: request,
+    title: 'cannot reach another program, says so, and then reaches nobody',
+  },
+  {
+    name: 'forced: a hold does not hear that its ticket was taken',
+    file: 'src/session/lookout.ts',
+    find: 'if (ticketNameIn(dependent.key) === message.ticket) dependent.keyGone();',
+    replace: '',
+    test: force,
+    title: 'hits the holder at once, who is told by whom and why, and the next one has the lock',
+  },
+  {
+    name: 'forced: a hold that comes too late believes that it holds',
+    file: 'src/session/hold.ts',
+    find: 'if (this.#news.forced) this.#lose(this.#news.forced);',
+    replace: '',
+    test: force,
+    title: 'that comes before the holder knows that it holds gives it a hold that is lost',
+  },
+  {
+    name: 'forced: what was lost is not sent again or known to be done',
+    file: 'src/session/once.ts',
+    find: 'if (done !== undefined) return done;',
+    replace: '',
+    test: force,
+    title: 'whose answer was lost is known to have hit, although what it said is removed by then',
+  },
+  {
+    name: 'health: a closed Conclave sends',
+    file: 'src/session/health.ts',
+    find: 'if (closing.aborted)',
+    replace: 'if (!connection)',
+    test: 'test/session/health.test.ts',
+    title: 'of a bound session that was closed sends nothing, although others use the store',
   },
   {
     name: 'a compacted line view gives up',
@@ -843,4 +959,5 @@ export const mutants = [
     test: keepAlive,
     title: 'does not match its answers to sends on the one before',
   },
+  ...electionMutants,
 ];

@@ -24,6 +24,13 @@ const commands = {
     return hold.toJSON();
   },
 
+  async campaign({ name, value }) {
+    const leadership = await conclave.election(name).campaign(value);
+    holds.set(leadership.key, leadership);
+    leadership.signal.addEventListener('abort', () => say({ event: 'lost', key: leadership.key }));
+    return leadership.toJSON();
+  },
+
   async release({ key }) {
     const hold = holds.get(key);
     holds.delete(key);

@@ -1,10 +1,8 @@
 import { expect, vi } from 'vitest';
 
 import { Client, type News } from './client.js';
+import { guardMs } from './patience.js';
 import type { Victims } from './torment.js';
-
-/** Far more than anything takes. */
-const guardMs = 60_000;
 
 export interface CrowdOptions {
   /** For `connect` of each client. */
@@ -29,8 +27,8 @@ export interface Mark {
 export class Crowd implements Victims, AsyncDisposable {
   readonly #options: CrowdOptions;
   readonly #all: Client[] = [];
-  /** Tokens of those that were stopped past their TTL and resumed. */
-  readonly overslept: bigint[] = [];
+  /** What the store said to those that wrote after they had been stopped past their TTL: acked or refused. */
+  readonly lateWrites: string[] = [];
   working: readonly Client[] = [];
 
   constructor(options: CrowdOptions) {
@@ -52,17 +50,23 @@ export class Crowd implements Victims, AsyncDisposable {
     await victim.kill();
   }
 
-  /** Resumes it when others have held what it held. */
+  /** Resumes it when others have held what it held; resolves when the store has answered to its write. */
   async stopAtWrite(victim: Client): Promise<void> {
-    await victim.call('stopAtNextWrite');
-    await victim.stopped(guardMs);
-    const { token, key } = victim.news.findLast(({ event }) => event === 'stopping')!;
     const wait = { timeout: guardMs };
-    await vi.waitFor(async () => expect(await this.#options.isGone(String(key))).toBe(true), wait);
+    const { news } = victim;
+    const soFar = news.length;
+    await victim.call('stopAtNextWrite');
+    const stop = await vi.waitFor(() => found(news.slice(soFar), ({ event }) => event === 'stopping'), wait);
+    await victim.stopped(guardMs);
+    await vi.waitFor(async () => expect(await this.#options.isGone(String(stop['key']))).toBe(true), wait);
     const before = this.count('acked');
     await vi.waitFor(() => expect(this.count('acked')).toBeGreaterThan(before), wait);
+    const stillStanding = news.length;
     victim.signal('SIGCONT');
-    this.overslept.push(BigInt(String(token)));
+    const isAnswer = ({ event, token }: News): boolean =>
+      token === stop['token'] && (event === 'acked' || event === 'refused');
+    const answer = await vi.waitFor(() => found(news.slice(stillStanding), isAnswer), wait);
+    this.lateWrites.push(answer.event);
   }
 
   /** Lets everybody finish, close, and end by itself. */
@@ -109,4 +113,10 @@ export class Crowd implements Victims, AsyncDisposable {
   #news(event: string): News[] {
     return this.#all.flatMap(({ news }) => news).filter((each) => each.event === event);
   }
+}
+
+function found(news: readonly News[], isIt: (news: News) => boolean): News {
+  const one = news.find(isIt);
+  if (!one) throw new Error('it has not said so yet');
+  return one;
 }

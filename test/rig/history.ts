@@ -1,6 +1,11 @@
+import { EventEmitter, once } from 'node:events';
+
 import { toText } from '../../src/base/bytes.js';
 import type { Conclave } from '../../src/conclave.js';
 import { prefix } from '../../src/store/operations.js';
+import type { StoreEvent } from '../../src/store/results.js';
+import type { Store } from '../../src/store/store.js';
+import { guardMs } from './patience.js';
 
 /** A key from one put to the next, or to its end. */
 export interface Form {
@@ -18,36 +23,77 @@ export interface Life {
   readonly forms: readonly Form[];
 }
 
-/** Later than anything. */
-const never = 2n ** 63n;
+/** Later than anything: the end of what is still there. */
+export const never: bigint = 2n ** 63n;
 
-/**
- * Every key below a prefix that ever was, from the first revision of the store on: nothing may be compacted.
- *
- * Ends with what was there when it was asked.
- */
-export async function livesBelow({ store }: Conclave, start: string): Promise<Life[]> {
-  const { header } = await store.put('end of history', '');
+/** Writes down whatever happens in the store, from its first revision on. Compaction is no harm once it has caught up. */
+export class Recorder implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #stop = new AbortController();
+  readonly #ended: Promise<void>;
+  readonly #events: StoreEvent[] = [];
+  readonly #told = new EventEmitter();
+  #revision = 0n;
+
+  constructor({ store }: Conclave) {
+    this.#store = store;
+    this.#ended = this.#read();
+    this.#ended.catch((error: unknown) => this.#told.emit('error', error));
+    this.#told.on('error', () => {}); // heard by whoever waits, then
+  }
+
+  /** Resolves with the present revision, once all up to it is written down. */
+  async catchUp(): Promise<bigint> {
+    const { header } = await this.#store.put('end of history', '');
+    const signal = AbortSignal.timeout(guardMs);
+    while (this.#revision < header.revision) await once(this.#told, 'news', { signal });
+    return header.revision;
+  }
+
+  /** Every key below a prefix that ever was, as far as it is written down. */
+  livesBelow(prefix: string): Life[] {
+    return livesIn(this.#events.filter(({ kv }) => toText(kv.key).startsWith(prefix)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#ended.catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#stop;
+    // All keys: that of `catchUp` shows how far it has come.
+    for await (const notice of this.#store.watch(prefix(''), { startRevision: 1n, signal })) {
+      if (notice.kind !== 'events') continue;
+      this.#events.push(...notice.events);
+      this.#revision = notice.revision;
+      this.#told.emit('news');
+    }
+  }
+}
+
+/** Every key below a prefix that ever was. Nothing may have been compacted. */
+export async function livesBelow(conclave: Conclave, prefix: string): Promise<Life[]> {
+  await using recorder = new Recorder(conclave);
+  await recorder.catchUp();
+  return recorder.livesBelow(prefix);
+}
+
+function livesIn(events: readonly StoreEvent[]): Life[] {
   const alive = new Map<string, Growing>();
   const lives: Growing[] = [];
-  // All keys: the watch shows when it has come to the end.
-  for await (const notice of store.watch(prefix(''), { startRevision: 1n })) {
-    if (notice.kind !== 'events') continue;
-    for (const { type, kv } of notice.events) {
-      const key = toText(kv.key);
-      if (!key.startsWith(start)) continue;
-      const before = alive.get(key);
-      if (type === 'delete') {
-        before?.end(kv.modRevision);
-        alive.delete(key);
-      } else if (before) before.put(kv.modRevision, toText(kv.value));
-      else {
-        const life = new Growing(key, kv.modRevision, toText(kv.value));
-        alive.set(key, life);
-        lives.push(life);
-      }
+  for (const { type, kv } of events) {
+    const key = toText(kv.key);
+    const before = alive.get(key);
+    if (type === 'delete') {
+      before?.end(kv.modRevision);
+      alive.delete(key);
+    } else if (before) before.put(kv.modRevision, toText(kv.value));
+    else {
+      const life = new Growing(key, kv.modRevision, toText(kv.value));
+      alive.set(key, life);
+      lives.push(life);
     }
-    if (notice.revision >= header.revision) break;
   }
   return lives;
 }

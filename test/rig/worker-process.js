@@ -82,6 +82,26 @@ const turns = {
     }
   },
 
+  /** Leads once, and proclaims now and then. */
+  async election(client, { name, marks, pauseMs }) {
+    await delay(below(pauseMs));
+    const election = client.election(name);
+    const value = `v${below(1e9)}`;
+    /** @param {import('../../dist/index.js').Leadership} leadership */
+    const reign = async (leadership) => {
+      await use(client, leadership, { marks });
+      for (let i = below(3); i > 0; i--) await leadership.proclaim(`${value}/${i}`);
+    };
+    if (oneIn(2)) {
+      const leadership = await election.campaign(value, patience());
+      await reign(leadership).finally(() => leadership.resign());
+    } else {
+      const over = new AbortController();
+      const once = async (leadership) => reign(leadership).then(() => over.abort());
+      await election.lead(once, { value, signal: over.signal, pauseMs: 0 });
+    }
+  },
+
   async multiLock(client, { names, marks }) {
     const some = shuffled(names).slice(0, 1 + below(4));
     const facts = { marks, names: some };
@@ -104,8 +124,8 @@ async function use(client, hold, { marks, ...facts }) {
   if (!succeeded) return;
   say({ event: 'granted', token, key, revision: header.revision, ...facts });
   await delay(below(40));
-  stopIfTold(hold);
-  const answer = await client.store.txn({ if: fence, then: [put(`${marks}/${token}`, key)] });
+  const write = () => client.store.txn({ if: fence, then: [put(`${marks}/${token}`, key)] });
+  const answer = await (stoodStill(hold) ? untilAnswered(write) : write());
   say({ event: answer.succeeded ? 'acked' : 'refused', token, key, revision: answer.header.revision });
 }
 
@@ -119,9 +139,9 @@ async function increment(client, hold, counter, isFenced) {
   say({ event: 'granted', token, key, revision: header.revision });
   const value = Number(Buffer.from(responses[0].kvs[0]?.value ?? []).toString() || 0);
   say({ event: 'trying', token });
-  stopIfTold(hold);
+  const write = () => client.store.txn({ if: fence, then: [put(counter, String(value + 1))] });
   try {
-    const answer = await client.store.txn({ if: fence, then: [put(counter, String(value + 1))] });
+    const answer = await (stoodStill(hold) ? untilAnswered(write) : write());
     say({ event: answer.succeeded ? 'acked' : 'refused', token, key, revision: answer.header.revision });
   } catch (error) {
     if (describe(error).code === 'UNAVAILABLE') say({ event: 'unsent', token });
@@ -130,11 +150,23 @@ async function increment(client, hold, counter, isFenced) {
 }
 
 /** @param {Hold} hold */
-function stopIfTold({ key, fencingToken: token }) {
-  if (!willStop) return;
+function stoodStill({ key, fencingToken: token }) {
+  if (!willStop) return false;
   willStop = false;
   say({ event: 'stopping', token, key });
   standStill();
+  return true;
+}
+
+/** For a write that came too late: what the store says to it is the point. @template T @param {() => Promise<T>} write */
+async function untilAnswered(write) {
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!['UNAVAILABLE', 'OUTCOME_UNKNOWN'].includes(describe(error).code)) throw error;
+    }
+  }
 }
 
 /** Some give up soon. */

@@ -91,6 +91,17 @@ it('after close sends nothing, and is not connected', async () => {
   expect(world.calls(client).length).toBe(before);
 });
 
+it('of a bound session that was closed sends nothing, although others use the store', async () => {
+  await using world = await World.open();
+  const client = await world.client();
+  const bound = await client.withSession();
+  await bound.close();
+  const before = world.calls(client).length;
+  expect(await bound.health()).toMatchObject({ connected: false, sessionRemainingMs: undefined });
+  expect(world.calls(client).length).toBe(before);
+  expect((await client.health()).connected).toBe(true);
+});
+
 it('does not reject when it is closed meanwhile, and leaves no timer', async () => {
   await using world = await World.open();
   const client = await world.client();

@@ -1,5 +1,5 @@
-import type { Mark } from '../rig/crowd.js';
-import { type Form, formAt, type Life, type Span } from '../rig/history.js';
+import type { Mark } from './crowd.js';
+import { type Form, formAt, type Life, type Span } from './history.js';
 
 /** Every line is judged as that of a semaphore: what a ticket weighs, and how much may be taken at a time. */
 export interface Measure {
@@ -12,18 +12,26 @@ export function strangers(lives: readonly Life[], marks: readonly Mark[]): Mark[
   return marks.filter((mark) => !formOf(lives, mark));
 }
 
-/** From the revision at which somebody said that it held, until its ticket went or was rewritten. */
+/** From the revision at which somebody said that it held, until its ticket went, or was rewritten to weigh something else. */
 export function spansOf(lives: readonly Life[], marks: readonly Mark[], { weigh }: Measure): Span[] {
   return marks.flatMap((mark) => {
-    const form = formOf(lives, mark);
-    return form ? [{ weight: weigh(form), from: mark.revision, to: form.to }] : [];
+    const life = lifeOf(lives, mark);
+    const form = life && formAt(life, mark.revision);
+    if (!form) return [];
+    const weight = weigh(form);
+    const next = life.forms.find((each) => each.from > form.from && weigh(each) !== weight);
+    return [{ weight, from: mark.revision, to: next?.from ?? life.to }];
   });
 }
 
 /** The ticket that somebody spoke of, as it was at that revision. */
-export function formOf(lives: readonly Life[], { key, token, revision }: Mark): Form | undefined {
-  const life = lives.find((each) => each.createRevision === token && each.key === key);
-  return life && formAt(life, revision);
+export function formOf(lives: readonly Life[], mark: Mark): Form | undefined {
+  const life = lifeOf(lives, mark);
+  return life && formAt(life, mark.revision);
+}
+
+function lifeOf(lives: readonly Life[], { key, token }: Mark): Life | undefined {
+  return lives.find((life) => life.createRevision === token && life.key === key);
 }
 
 /** Who said that it held when those before it in line left no room for it. */

@@ -5,10 +5,11 @@ import type { Conclave } from '../../src/conclave.js';
 import { connect } from '../../src/connect.js';
 import { prefix } from '../../src/store/operations.js';
 import { Random } from '../../src/testing/random.js';
-import { Cluster } from '../rig/cluster.js';
-import { Crowd } from '../rig/crowd.js';
-import { torment } from '../rig/torment.js';
-import { figure, guardMs } from './fixture.js';
+import { Cluster } from './cluster.js';
+import { Crowd } from './crowd.js';
+import { torment } from './torment.js';
+import { figure } from './figure.js';
+import { guardMs } from './patience.js';
 
 const sessionTtlMs = 3_000;
 const seconds = Number(process.env['CHAOS_SECONDS'] ?? 25);
@@ -39,8 +40,10 @@ export class ChaosRun implements AsyncDisposable {
   /**
    * Lets the crowd work among faults until everybody has finished and nothing of theirs is left, and expects what must be
    * so of any job: that much was done, and that whoever was stopped past its TTL was refused by the store.
+   *
+   * @param meanwhile what else is to happen
    */
-  async torment(job: object): Promise<Crowd> {
+  async torment(job: object, meanwhile?: (crowd: Crowd) => Promise<void>): Promise<Crowd> {
     console.log(
       `seed ${seed}; to repeat: CHAOS_SEED=${seed} CHAOS_SECONDS=${seconds} npm run test:cluster -- ${this.namespace}`,
     );
@@ -48,7 +51,8 @@ export class ChaosRun implements AsyncDisposable {
     const crowd = this.crowd(job);
     try {
       await crowd.fill();
-      const faults = await torment({ cluster, victims: crowd, random: new Random(seed), seconds });
+      const faulty = torment({ cluster, victims: crowd, random: new Random(seed), seconds });
+      const faults = await both(faulty, meanwhile?.(crowd));
       await crowd.finish();
       await this.#untilQuiet();
       figure('faults', JSON.stringify(faults));
@@ -86,11 +90,10 @@ export class ChaosRun implements AsyncDisposable {
 
   #expectSense(crowd: Crowd, faults: Record<string, number>): void {
     const acked = crowd.count('acked');
-    const refused = crowd.marks('refused').map(({ token }) => token);
-    figure('grants', `${crowd.count('granted')}, ${acked} wrote, ${refused.length} were refused`);
-    expect(acked).toBeGreaterThan(50);
+    figure('grants', `${crowd.count('granted')}, ${acked} wrote, ${crowd.count('refused')} were refused`);
+    expect(acked).toBeGreaterThan(20);
     for (const times of Object.values(faults)) expect(times).toBeGreaterThan(0);
-    expect(refused).toEqual(expect.arrayContaining(crowd.overslept));
+    expect(new Set(crowd.lateWrites)).toEqual(new Set(['refused']));
   }
 
   async #untilQuiet(): Promise<void> {
@@ -99,4 +102,11 @@ export class ChaosRun implements AsyncDisposable {
       { timeout: 20 * sessionTtlMs, interval: 100 },
     );
   }
+}
+
+/** Waits for the other one even if one fails: nothing may go on behind a test that has ended. */
+async function both<A>(one: Promise<A>, other: Promise<void> | undefined): Promise<A> {
+  await Promise.allSettled([one, other]);
+  await other;
+  return one;
 }
