@@ -37,9 +37,16 @@ export class LineJudge {
     this.#report = report;
   }
 
-  /** Judges what has happened since. To be called before each compaction. */
+  /** Judges what has happened since. */
   catchUp(): void {
     for (const moment of this.history.read()) this.#judge(moment);
+  }
+
+  /** Nothing is compacted away unseen. @param compact writes nothing that has to do with the lines */
+  compacting(compact: () => void): void {
+    this.catchUp();
+    compact();
+    this.history.skip();
   }
 
   fateOf(key: string, create: bigint): Fate | undefined {

@@ -85,7 +85,6 @@ export class Player {
     do {
       const slice = Math.min(left, 200);
       await this.#world.advance(slice);
-      this.judge.catchUp();
       this.claims.look();
       left -= slice;
     } while (left > 0);
@@ -107,8 +106,7 @@ export class Player {
       world: this.#world,
       actorAt: (place) => this.actorAt(place),
       beforeRevoke: (leases) => this.claims.revoked(leases),
-      beforeCompaction: () => judge.catchUp(),
-      afterCompaction: () => judge.history.skip(),
+      judge,
       armed: this.#armed,
     });
   }
@@ -240,6 +238,8 @@ export class Player {
       { doing: 'downgrade', actor, want },
       () => hold.downgrade(),
       (reading) => this.#granted(actor, { ...want, mode: 'read' }, reading),
+      // Given back already, or not downgraded at all: while the session is suspect.
+      () => this.#release(held),
     );
     if (hold.isHeld()) this.#report(`${hold.key} is being downgraded, and its writer believes to hold it`);
   }
