@@ -4,7 +4,6 @@ import { fuzz, type FuzzResult } from './fuzz.js';
 import { FuzzClient } from './fuzz/client.js';
 import { Counter, type Way } from './fuzz/counter.js';
 import { Dice } from './fuzz/dice.js';
-import { HoldWatch } from './fuzz/holds.js';
 import { Sightings } from './fuzz/sightings.js';
 
 const defaultSeeds = 80;
@@ -65,42 +64,6 @@ describe('the checks of the fuzz', () => {
 
   it('have nothing against one that keeps its guard', async () => {
     expect(await afterLoss('guard')).toEqual([]);
-  });
-
-  it('find two that hold at once, and a token that is no larger than the one before', async () => {
-    await using world = await World.open();
-    const violations: string[] = [];
-    const holds = new HoldWatch({
-      now: () => world.now(),
-      report: (violation) => violations.push(violation),
-    });
-    const clients = [1, 2].map(() => new FuzzClient(world, new Dice(new Random(1))));
-    for (const client of clients)
-      holds.granted(client, { key: 'm/1-1', fencingToken: 7n, isHeld: () => true });
-    await Promise.all(clients.map((client) => client.close()));
-    expect(violations).toEqual([
-      'at 0 ms m/1-1 was granted with token 7 after 7',
-      'at 0 ms two hold: client-1 (m/1-1) and client-2 (m/1-1)',
-    ]);
-  });
-
-  it('excuse a hold whose lease the store has ended early, and that one only', async () => {
-    await using world = await World.open();
-    const violations: string[] = [];
-    const holds = new HoldWatch({
-      now: () => world.now(),
-      report: (violation) => violations.push(violation),
-    });
-    const client = new FuzzClient(world, new Dice(new Random(1)));
-    holds.revoked([0xan]);
-    for (const [key, fencingToken] of [
-      ['m/a-1', 7n],
-      ['m/b-1', 8n],
-      ['m/c-1', 9n],
-    ] as const)
-      holds.granted(client, { key, fencingToken, isHeld: () => true });
-    await client.close();
-    expect(violations).toEqual(['at 0 ms two hold: client-1 (m/b-1) and client-1 (m/c-1)']);
   });
 });
 

@@ -3,9 +3,11 @@ import { FuzzClient } from './fuzz/client.js';
 import { Counter } from './fuzz/counter.js';
 import { Dice } from './fuzz/dice.js';
 import { mend, strike, type Scene } from './fuzz/faults.js';
-import { HoldWatch } from './fuzz/holds.js';
 import type { Sightings } from './fuzz/sightings.js';
 import { Worker } from './fuzz/worker.js';
+import { Claims } from '../model/claims.js';
+import { mutex } from '../model/kinds.js';
+import { LineJudge } from '../model/line-judge.js';
 
 export interface FuzzOptions {
   readonly seed: number;
@@ -47,7 +49,8 @@ class FuzzRun {
   readonly #dice: Dice;
   readonly #clients: FuzzClient[] = [];
   readonly #violations: string[] = [];
-  readonly #holds: HoldWatch;
+  readonly #judge: LineJudge;
+  readonly #claims: Claims;
   readonly #counter: Counter;
   readonly #work = new Map<FuzzClient, Promise<unknown>>();
   readonly #armed: Scene['armed'] = new Set();
@@ -60,7 +63,10 @@ class FuzzRun {
     this.#dice = new Dice(new Random(options.seed).split(1_000));
     const report = (violation: string): void => void this.#violations.push(violation);
     this.#counter = new Counter(world, report);
-    this.#holds = new HoldWatch({
+    this.#judge = new LineJudge(world, mutex, report);
+    this.#claims = new Claims({
+      kind: mutex,
+      judge: this.#judge,
       now: () => world.now(),
       report,
       onExcused: () => options.sightings.add('two held after an early revoke'),
@@ -97,7 +103,7 @@ class FuzzRun {
       new Worker({
         client,
         dice: this.#dice.split(100 * (index + 1) + task),
-        holds: this.#holds,
+        claims: this.#claims,
         counter: this.#counter,
         sightings,
         report: (violation) => this.#violations.push(violation),
@@ -113,7 +119,7 @@ class FuzzRun {
     const client = this.#dice.pick(this.#living);
     strike(this.#scene(client));
     await this.#world.advance(this.#dice.below(longestStepMs));
-    this.#holds.look();
+    this.#claims.look();
     while (this.#living.length < clientCount) this.#join();
   }
 
@@ -124,6 +130,7 @@ class FuzzRun {
       dice: this.#dice,
       client,
       armed: this.#armed,
+      judge: this.#judge,
       crash: (who) => {
         who.state = 'crashed';
         this.#world.crash(who.peer);
@@ -133,7 +140,7 @@ class FuzzRun {
         void who.close(this.#dice.pick([0, 500, 10_000]));
         sightings.add('a client was closed');
       },
-      beforeRevoke: (who) => this.#holds.revoked(who.peer.transport.leases),
+      beforeRevoke: (who) => this.#claims.revoked(who.peer.transport.leases),
     };
   }
 
@@ -160,6 +167,7 @@ class FuzzRun {
     await this.#world.run(Promise.all(remaining.map((client) => client.close())));
     await this.#world.advance(10_000); // what is late arrives
     await this.#counter.check();
+    this.#claims.look();
     await this.#world[Symbol.asyncDispose]();
   }
 }

@@ -1,13 +1,18 @@
 import type { Hold } from '../../src/index.js';
 import { ticketNameIn } from '../../src/base/keys.js';
-import type { Actor } from './actor.js';
 import type { Kind } from './kinds.js';
 import type { LineJudge, Report } from './line-judge.js';
 import { describeTicket, type Ticket, type Want } from './want.js';
 
+/** A process that may hold something. */
+export interface Claimant {
+  readonly name: string;
+  readonly state: 'living' | 'leaving' | 'crashed';
+}
+
 /** A hold that the library has given out. */
-export interface Claim {
-  readonly actor: Actor;
+export interface Claim<Who extends Claimant = Claimant> {
+  readonly actor: Who;
   readonly hold: Pick<Hold, 'key' | 'fencingToken' | 'isHeld'>;
   readonly want: Want;
   /** Of all its tickets. */
@@ -44,10 +49,11 @@ export class Claims {
     return [...this.#claims].filter(({ actor, hold }) => actor.state !== 'crashed' && hold.isHeld());
   }
 
-  /** The history has to be up to date. @param atOnce it must have been free when the ticket was put */
+  /** @param atOnce it must have been free when the ticket was put */
   granted(claim: Claim, { atOnce = false }: { readonly atOnce?: boolean } = {}): void {
     const { judge, report } = this.#parts;
     const { fencingToken: token } = claim.hold;
+    judge.catchUp();
     for (const key of claim.keys) {
       const fate = judge.fateOf(key, token);
       const ticket = describeTicket({ key, create: token });
@@ -75,9 +81,10 @@ export class Claims {
     for (const lease of leases) this.#revoked.add(lease.toString(16));
   }
 
-  /** Those of stopped processes count: they could run on at any moment. The history has to be up to date. */
+  /** Those of stopped processes count: they could run on at any moment. */
   look(): void {
     const { judge, report } = this.#parts;
+    judge.catchUp();
     const held = this.held;
     const strict = held.filter((claim) => !this.#isExcused(claim));
     for (const { keys, hold, isChanging } of strict) {

@@ -24,6 +24,8 @@ const decoder = new TextDecoder();
 /** Every revision of the lines of one kind, read from the engine itself: no fault and no delay lies in between. */
 export class History {
   readonly moments: Moment[] = [];
+  /** How often the store has been told to forget the past. */
+  compactions = 0;
   readonly #world: World;
   readonly #root: string;
   readonly #values = new Map<string, Pick<Ticket, 'mode' | 'permits' | 'value'>>();
@@ -44,11 +46,17 @@ export class History {
     return news;
   }
 
-  /** What has come since has nothing to do with the lines. */
+  /** After a compaction: what has come since has nothing to do with the lines. */
   skip(): void {
     const { revision } = this.#world;
+    this.compactions++;
     this.moments.push({ revision, lines: this.latest, writes: new Map() });
     this.#next = revision + 1n;
+  }
+
+  /** The line as it was. */
+  at(revision: bigint, name: string): Line {
+    return this.moments.findLast((moment) => moment.revision <= revision)?.lines.get(name) ?? emptyLine;
   }
 
   /** The line at the revisions from `start` to `end`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Conclave } from '../../src/conclave.js';
-import { isConclaveError, type Hold } from '../../src/index.js';
+import { isConclaveError, type Hold, type TicketInfo } from '../../src/index.js';
 import { asManyAsFit, type ModelRule, oneAtATime, readersTogether } from './rules.js';
 import type { Want } from './want.js';
 
@@ -26,6 +26,15 @@ export interface Kind {
   isExclusive(want: Want): boolean;
   acquire(conclave: Conclave, want: Want, wait: WaitFor): Promise<Hold>;
   tryAcquire(conclave: Conclave, want: Want, options: Pick<WaitFor, 'signal'>): Promise<Hold | undefined>;
+  /** What anybody can see of a line at one revision. */
+  inspect?(conclave: Conclave, name: string): Promise<Inspection>;
+}
+
+export interface Inspection {
+  readonly revision: bigint;
+  readonly holders: readonly TicketInfo[];
+  readonly waiters: readonly TicketInfo[];
+  readonly limit?: number | undefined;
 }
 
 const names = ['a', 'b', 'c'] as const;
@@ -46,6 +55,10 @@ export const mutex: Kind = {
   acquire: (conclave, want, { signal, ...wait }) =>
     conclave.mutex(nameOf(want)).acquire({ signal, ...given(wait) }),
   tryAcquire: (conclave, want, options) => conclave.mutex(nameOf(want)).tryAcquire(options),
+  inspect: async (conclave, name) => {
+    const { holder, ...state } = await conclave.mutex(name).inspect();
+    return { ...state, holders: holder ? [holder] : [] };
+  },
 };
 
 /** Together with mutexes of the same names. */
@@ -81,6 +94,7 @@ export const rwLock: Kind = {
     conclave.rwLock(nameOf(want))[want.mode ?? 'read'].acquire({ signal, ...given(wait) }),
   tryAcquire: (conclave, want, options) =>
     conclave.rwLock(nameOf(want))[want.mode ?? 'read'].tryAcquire(options),
+  inspect: (conclave, name) => conclave.rwLock(name).inspect(),
 };
 
 /** Of a semaphore whose limit somebody has set before. */
@@ -105,6 +119,7 @@ export const semaphore: Kind = {
     semaphoreFor(conclave, want).acquire({ permits: want.permits ?? 1, signal, ...given(wait) }),
   tryAcquire: (conclave, want, options) =>
     semaphoreFor(conclave, want).tryAcquire({ permits: want.permits ?? 1, ...options }),
+  inspect: (conclave, name) => conclave.semaphore(name).inspect(),
 };
 
 function semaphoreFor(conclave: Conclave, want: Want): ReturnType<Conclave['semaphore']> {

@@ -1,6 +1,6 @@
 import type { World } from '../../src/testing/index.js';
 import { History, type Moment, type Write } from './history.js';
-import type { Kind } from './kinds.js';
+import type { Inspection, Kind } from './kinds.js';
 import { describeTicket, type Line, type Ticket } from './want.js';
 
 /** What became of a ticket. */
@@ -37,9 +37,16 @@ export class LineJudge {
     this.#report = report;
   }
 
-  /** Judges what has happened since. To be called before each compaction. */
+  /** Judges what has happened since. */
   catchUp(): void {
     for (const moment of this.history.read()) this.#judge(moment);
+  }
+
+  /** Nothing is compacted away unseen. @param compact writes nothing that has to do with the lines */
+  compacting(compact: () => void): void {
+    this.catchUp();
+    compact();
+    this.history.skip();
   }
 
   fateOf(key: string, create: bigint): Fate | undefined {
@@ -59,6 +66,32 @@ export class LineJudge {
 
   wasApplied(write: number): boolean {
     return this.#applied.has(write);
+  }
+
+  /** Somebody has looked at a line. Of permits that were taken before the limit was made smaller it may show too many. */
+  judgeInspection(name: string, { revision, holders, waiters, limit }: Inspection): void {
+    const line = this.history.at(revision, name);
+    const seen = [...holders, ...waiters].map(({ key }) => key).sort();
+    const held = line.tickets.filter((ticket) => this.#isHolder(ticket, revision)).map(({ key }) => key);
+    const shown = holders.map(({ key }) => key);
+    const isRight =
+      seen.join() ===
+        line.tickets
+          .map(({ key }) => key)
+          .sort()
+          .join() &&
+      held.every((key) => shown.includes(key)) &&
+      (this.#kind.name === 'semaphore' || shown.length === held.length) &&
+      limit === line.limit;
+    if (!isRight)
+      this.#report(
+        `revision ${revision}: ${name} is held by ${held.join()}, and shown as by ${shown.join()}`,
+      );
+  }
+
+  #isHolder(ticket: Ticket, revision: bigint): boolean {
+    const { admittedAt } = this.#fates.get(idOf(ticket)) ?? {};
+    return admittedAt !== undefined && admittedAt <= revision;
   }
 
   #judge({ revision, lines, writes }: Moment): void {

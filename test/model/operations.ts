@@ -6,7 +6,16 @@ import type { LineJudge, Report } from './line-judge.js';
 import type { Ticket, Want } from './want.js';
 
 export type Doing =
-  'acquire' | 'try' | 'release' | 'write' | 'downgrade' | 'upgrade' | 'proclaim' | 'transfer' | 'resize';
+  | 'acquire'
+  | 'try'
+  | 'release'
+  | 'write'
+  | 'downgrade'
+  | 'upgrade'
+  | 'proclaim'
+  | 'transfer'
+  | 'resize'
+  | 'inspect';
 
 /** A call of a client that has not been settled yet. */
 export interface Operation {
@@ -14,8 +23,8 @@ export interface Operation {
   readonly actor: Actor;
   readonly want: Want;
   readonly timeoutMs: number | undefined;
-  /** The hold it is about has been given back meanwhile. */
-  readonly isGivenBack: () => boolean;
+  /** The hold it is about has been given back meanwhile, or exchanged. */
+  readonly isMoot: () => boolean;
   readonly controller: AbortController;
   /** By the clock of its process. */
   readonly startedAt: number;
@@ -37,6 +46,7 @@ const costs: Readonly<Record<Doing, readonly ErrorCode[]>> = {
   upgrade: ['HOLD_LOST', 'SESSION_LOST', 'UNAVAILABLE', 'RESOURCE_EXHAUSTED'],
   proclaim: ['HOLD_LOST', 'SESSION_LOST', 'RESOURCE_EXHAUSTED'],
   transfer: ['HOLD_LOST', 'SESSION_LOST', 'UNAVAILABLE', 'RESOURCE_EXHAUSTED'],
+  inspect: ['UNAVAILABLE'],
   resize: ['SESSION_LOST', 'OUTCOME_UNKNOWN', 'UNAVAILABLE', 'RESOURCE_EXHAUSTED'],
 };
 
@@ -71,14 +81,14 @@ export class Operations {
 
   /** @param done what to do with the result; the history has been read by then */
   start<T>(
-    what: Pick<Operation, 'doing' | 'actor' | 'want'> & Partial<Pick<Operation, 'timeoutMs' | 'isGivenBack'>>,
+    what: Pick<Operation, 'doing' | 'actor' | 'want'> & Partial<Pick<Operation, 'timeoutMs' | 'isMoot'>>,
     call: (signal: AbortSignal) => Promise<T>,
     done: (result: T, operation: Operation) => void,
     failed: (error: unknown) => void = () => {},
   ): Operation {
     const { actor, timeoutMs } = what;
     const operation: Operation = {
-      isGivenBack: () => false,
+      isMoot: () => false,
       ...what,
       timeoutMs,
       controller: new AbortController(),
@@ -136,7 +146,8 @@ export class Operations {
     if (doing === 'transfer' && isConclaveError(error, 'NOT_FOUND')) return;
     const isAttempt = doing === 'acquire' && operation.timeoutMs === 0;
     const allowed = costs[isAttempt ? 'try' : doing];
-    if (operation.isGivenBack() && doing !== 'release' && isConclaveError(error, 'HOLD_LOST')) return;
+    if (operation.isMoot() && (isConclaveError(error, 'HOLD_LOST') || isConclaveError(error, 'FENCED_OUT')))
+      return;
     if (!this.isCalm && allowed.some((code) => isConclaveError(error, code))) return;
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#parts.report(`${actor.name}: ${doing} of ${operation.want.names.join(', ')} rejected: ${what}`);

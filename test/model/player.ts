@@ -7,6 +7,7 @@ import { Actor, actorCount } from './actor.js';
 import { Claims } from './claims.js';
 import type { Change, Kind } from './kinds.js';
 import { LineJudge, type Report } from './line-judge.js';
+import { Observers } from './observers.js';
 import { cancelled, type Operation, Operations } from './operations.js';
 import type { Fault, Move, Step } from './steps.js';
 import { strike } from './strike.js';
@@ -28,6 +29,7 @@ export class Player {
   readonly claims: Claims;
   readonly operations: Operations;
   readonly writes: Writes;
+  readonly observers: Observers;
   /** What is granted from now on is given back at once. */
   isEnding = false;
   readonly #kind: Kind;
@@ -35,6 +37,7 @@ export class Player {
   readonly #report: Report;
   readonly #places: Actor[] = [];
   #held: Held[] = [];
+  readonly #armed = new Set<{ cancel(): void }>();
   readonly #proclaimed = new Map<Hold, number>();
 
   constructor(world: World, kind: Kind, { report, see }: Listeners) {
@@ -47,6 +50,7 @@ export class Player {
     this.claims = new Claims({ kind, judge, now: () => world.now(), report, onExcused });
     this.operations = new Operations({ kind, judge, revision: () => world.revision, report, see });
     this.writes = new Writes(this.operations, judge, report);
+    this.observers = new Observers(judge, report);
     for (let place = 0; place < actorCount; place++) this.actorAt(place);
   }
 
@@ -81,10 +85,14 @@ export class Player {
     do {
       const slice = Math.min(left, 200);
       await this.#world.advance(slice);
-      this.judge.catchUp();
       this.claims.look();
       left -= slice;
     } while (left > 0);
+  }
+
+  /** Nothing lies in wait any more. */
+  disarm(): void {
+    for (const trap of this.#armed) trap.cancel();
   }
 
   releaseAll(): void {
@@ -98,8 +106,8 @@ export class Player {
       world: this.#world,
       actorAt: (place) => this.actorAt(place),
       beforeRevoke: (leases) => this.claims.revoked(leases),
-      beforeCompaction: () => judge.catchUp(),
-      afterCompaction: () => judge.history.skip(),
+      judge,
+      armed: this.#armed,
     });
   }
 
@@ -107,11 +115,7 @@ export class Player {
     if ('by' in move) {
       const actor = this.actorAt(move.by);
       if (!actor.isRunning) return;
-      if (move.do === 'close') void actor.close();
-      else if (move.do === 'resize') this.#resize(actor, move.name, move.limit);
-      else if (move.do === 'try') this.#try(actor, move.want);
-      else this.#acquire(actor, move.want, move.timeoutMs);
-      return;
+      return this.#act(actor, move);
     }
     if (move.do === 'cancel') return this.#cancel(move.which);
     const held = chosen(this.held, move.which);
@@ -119,6 +123,23 @@ export class Player {
     if (move.do === 'release') this.#release(held);
     else if (move.do === 'write') this.writes.start(held, this.#under(held), move.way);
     else this.#change(held, move.how, move.which);
+  }
+
+  #act(actor: Actor, move: Extract<Move, { readonly by: number }>): void {
+    switch (move.do) {
+      case 'acquire':
+        return this.#acquire(actor, move.want, move.timeoutMs);
+      case 'try':
+        return this.#try(actor, move.want);
+      case 'resize':
+        return this.#resize(actor, move.name, move.limit);
+      case 'observe':
+        return this.observers.start(actor, move.name);
+      case 'inspect':
+        return this.#inspect(actor, move.name);
+      case 'close':
+        return void actor.close();
+    }
   }
 
   #acquire(actor: Actor, want: Want, timeoutMs: number | undefined): void {
@@ -148,8 +169,12 @@ export class Player {
     if (this.isEnding) this.#release(held);
   }
 
-  #under(held: Held): Pick<Operation, 'actor' | 'want' | 'isGivenBack'> {
-    return { actor: held.actor, want: held.want, isGivenBack: () => !this.#held.includes(held) };
+  #under(held: Held): Pick<Operation, 'actor' | 'want' | 'isMoot'> {
+    return {
+      actor: held.actor,
+      want: held.want,
+      isMoot: () => held.isChanging || !this.#held.includes(held),
+    };
   }
 
   #forget(held: Held): void {
@@ -179,14 +204,23 @@ export class Player {
   }
 
   #judgeCancelled(): void {
+    // A transfer that has come to pass cannot be called off while the leader resigns.
     for (const { actor, doing, controller } of this.operations.pending)
-      if (actor.isRunning && controller.signal.aborted)
+      if (actor.isRunning && controller.signal.aborted && doing !== 'transfer')
         this.#report(`${actor.name}: ${doing} was cancelled, and goes on`);
   }
 
   #resize(actor: Actor, name: string, limit: number): void {
     const resize = (): Promise<void> => actor.conclave.semaphore(name).resize(limit);
     this.operations.start({ doing: 'resize', actor, want: { names: [name] } }, resize, () => {});
+  }
+
+  #inspect(actor: Actor, name: string): void {
+    this.operations.start(
+      { doing: 'inspect', actor, want: { names: [name] } },
+      async () => this.#kind.inspect?.(actor.conclave, name),
+      (seen) => seen && this.judge.judgeInspection(name, seen),
+    );
   }
 
   #change(held: Held, how: Change, which: number): void {
@@ -204,6 +238,8 @@ export class Player {
       { doing: 'downgrade', actor, want },
       () => hold.downgrade(),
       (reading) => this.#granted(actor, { ...want, mode: 'read' }, reading),
+      // Given back already, or not downgraded at all: while the session is suspect.
+      () => this.#release(held),
     );
     if (hold.isHeld()) this.#report(`${hold.key} is being downgraded, and its writer believes to hold it`);
   }
@@ -253,7 +289,18 @@ export class Player {
   }
 }
 
-const moves = ['acquire', 'try', 'cancel', 'release', 'write', 'change', 'resize', 'close'];
+const moves = [
+  'acquire',
+  'try',
+  'cancel',
+  'release',
+  'write',
+  'change',
+  'resize',
+  'observe',
+  'inspect',
+  'close',
+];
 
 function isMove(step: Move | Fault): step is Move {
   return moves.includes(step.do);

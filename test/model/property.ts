@@ -28,7 +28,6 @@ const interesting = [
   'try: done',
   'release: HOLD_LOST',
   'write: done',
-  'write: FENCED_OUT',
   'write: OUTCOME_UNKNOWN',
   'a hold was lost: expired',
   'a hold was lost: revoked',

@@ -76,6 +76,7 @@ class Run {
   /** Undoes all there is to undo. */
   #mend(): void {
     const world = this.#world;
+    this.#player.disarm();
     for (const endpoint of world.endpoints) world.wake(endpoint);
     world.engine.noSpace = false;
     for (const { peer } of this.#player.actors) {
@@ -107,6 +108,7 @@ class Run {
     const waiters = this.#groups();
     return [
       ...this.#lateRequests(),
+      ...this.#player.observers.behind,
       ...operations.pending
         .filter((each) => !waiting.includes(each))
         .map(({ doing, actor }) => `${actor.name} waits for its ${doing}`),
@@ -141,9 +143,10 @@ class Run {
   }
 
   #remains(): string[] {
-    const { judge, operations } = this.#player;
+    const { judge, operations, observers } = this.#player;
     return [
       ...this.#lateRequests(),
+      ...observers.behind,
       ...operations.pending.map(
         ({ doing, actor, want }) => `${actor.name} waits for its ${doing} of ${want.names.join()}`,
       ),

@@ -3,6 +3,7 @@ import { rwLock } from './kinds.js';
 import { findCounterexample, propertyTimeoutMs } from './property.js';
 
 const further = [
+  'inspect: granted',
   'acquire: RESOURCE_EXHAUSTED',
   'line.compacted',
   'downgrade: granted',

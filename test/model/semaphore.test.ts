@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { semaphore } from './kinds.js';
 import { findCounterexample, propertyTimeoutMs } from './property.js';
 
-const further = ['acquire: CONFLICT', 'try: CONFLICT', 'resize: done'];
+const further = ['inspect: granted', 'acquire: CONFLICT', 'try: CONFLICT', 'resize: done'];
 
 it(
   'a semaphore keeps to its model, with sessions, answers and processes lost at any step',

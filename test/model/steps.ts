@@ -25,7 +25,27 @@ export type Move =
   | (Which & { readonly do: 'write'; readonly way: 'commit' | 'guard' })
   | (Which & { readonly do: 'change'; readonly how: Change })
   | (By & { readonly do: 'resize'; readonly name: string; readonly limit: number })
+  | (By & { readonly do: 'observe' | 'inspect'; readonly name: string })
   | (By & { readonly do: 'close' });
+
+/** Points that the code of the library passes, in the middle of something. */
+export type Probe = (typeof probes)[number];
+const probes = [
+  'session.granted',
+  'ticket.take',
+  'ticket.taken',
+  'ticket.waiting',
+  'line.watching',
+  'line.filled',
+  'hold.granted',
+  'hold.release',
+  'ticket.requeued',
+  'ticket.rewritten',
+  'once.done',
+] as const;
+
+/** What happens to a client there. */
+export type Sudden = 'crash' | 'pause' | 'partition' | 'refuse' | 'expire';
 
 /** What happens to them. */
 export type Fault =
@@ -49,6 +69,7 @@ export type Fault =
       readonly lateMs: number;
       readonly isSilent: boolean;
     })
+  | (By & { readonly do: 'ambush'; readonly at: Probe; readonly fault: Sudden })
   | { readonly do: 'silence' | 'wake'; readonly member: number }
   | { readonly do: 'compact' | 'leaderChange' }
   | { readonly do: 'quota'; readonly isFull: boolean };
@@ -87,13 +108,15 @@ function movesOf(kind: Kind): fc.WeightedArbitrary<Move>[] {
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('close'), by }) },
   ];
+  const name = fc.constantFrom('a', 'a', 'a', 'b');
+  const look = kind.inspect ? 'inspect' : 'observe';
+  moves.push({ weight: 6, arbitrary: fc.record({ do: fc.constant(look), by, name }) });
   if (kind.changes.length > 0)
     moves.push({
       weight: 14,
       arbitrary: fc.record({ do: fc.constant('change'), which, how: fc.constantFrom(...kind.changes) }),
     });
   if (kind.name === 'semaphore') {
-    const name = fc.constantFrom('a', 'a', 'a', 'b');
     const limit = fc.constantFrom(3, 2, 3, 4, 5);
     moves.push({ weight: 6, arbitrary: fc.record({ do: fc.constant('resize'), by, name, limit }) });
   }
@@ -149,6 +172,15 @@ const faults: fc.WeightedArbitrary<Fault>[] = [
       aim,
       lateMs: fc.constantFrom(5, 200, 1_500, 6_000),
       isSilent,
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('ambush'),
+      by,
+      at: fc.constantFrom(...probes),
+      fault: fc.constantFrom<Sudden>('crash', 'pause', 'partition', 'refuse', 'expire'),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('silence', 'wake'), member: fc.nat({ max: 2 }) }) },

@@ -2,6 +2,7 @@ import { put } from '../../src/index.js';
 import type { Op, TxnOp } from '../../src/store/operations.js';
 import type { RequestTo, Target, World } from '../../src/testing/index.js';
 import type { Actor } from './actor.js';
+import type { LineJudge } from './line-judge.js';
 import type { Aim, Fault } from './steps.js';
 
 export interface Scene {
@@ -9,9 +10,9 @@ export interface Scene {
   readonly actorAt: (place: number) => Actor;
   /** Its leases are about to end before their time. */
   readonly beforeRevoke: (leases: Iterable<bigint>) => void;
-  /** What the store has forgotten cannot be read any more. */
-  readonly beforeCompaction: () => void;
-  readonly afterCompaction: () => void;
+  readonly judge: LineJudge;
+  /** Faults that lie in wait. */
+  readonly armed: Set<{ cancel(): void }>;
 }
 
 /** Lets something go wrong. */
@@ -46,13 +47,13 @@ export function strike(fault: Fault, scene: Scene): void {
     case 'breakStreams':
       return world.breakStreams(peer, fault.kind);
     case 'compactUnderWatches':
-      scene.beforeCompaction();
-      world.compactUnderWatches(peer);
-      return scene.afterCompaction();
+      return scene.judge.compacting(() => world.compactUnderWatches(peer));
     case 'lose':
       return lose(fault, actor, world);
     case 'late':
       return delay(fault, actor, world);
+    case 'ambush':
+      return ambush(fault, actor, scene);
   }
 }
 
@@ -67,16 +68,31 @@ function strikeStore(fault: Exclude<Fault, { readonly by: number }>, scene: Scen
     case 'quota':
       world.engine.noSpace = fault.isFull;
       return;
-    case 'compact': {
-      scene.beforeCompaction();
-      // The store refuses to compact the same revision twice.
-      const { noSpace } = world.engine;
-      world.engine.noSpace = false;
-      world.engine.execute('put', put('\0here', ''));
-      world.engine.noSpace = noSpace;
-      world.compact();
-      return scene.afterCompaction();
-    }
+    case 'compact':
+      return scene.judge.compacting(() => compact(world));
+  }
+}
+
+function compact(world: World): void {
+  const { noSpace } = world.engine;
+  world.engine.noSpace = false;
+  // The store refuses to compact the same revision twice.
+  world.engine.execute('put', put('\0here', ''));
+  world.engine.noSpace = noSpace;
+  world.compact();
+}
+
+/** Once, the next time it comes by. */
+function ambush({ by, at, fault }: Fault & { do: 'ambush' }, actor: Actor, scene: Scene): void {
+  const { world, armed } = scene;
+  const trap = world.onProbe(at, spring, { client: actor.peer });
+  armed.add(trap);
+  function spring(): void {
+    trap.cancel();
+    if (!actor.isRunning) return;
+    if (fault === 'expire') strike({ do: fault, by, stalledLeader: false }, scene);
+    else if (fault === 'partition') strike({ do: fault, by, blocks: 'both' }, scene);
+    else strike({ do: fault, by }, scene);
   }
 }
 

@@ -1,11 +1,12 @@
 import { FencedOutError, type Hold, isConclaveError, put } from '../../src/index.js';
+import type { Actor } from './actor.js';
 import type { Claim } from './claims.js';
 import { encodeWrite, writtenKey } from './history.js';
 import type { LineJudge, Report } from './line-judge.js';
 import type { Operation, Operations } from './operations.js';
 
 /** A hold, and what its program does under it. */
-export interface Held extends Claim {
+export interface Held extends Claim<Actor> {
   readonly hold: Hold;
   /** As it was when granted: a program need not ask again. */
   readonly guard: ReturnType<Hold['guard']>;
@@ -29,7 +30,7 @@ export class Writes {
   /** @param way as the library wants it, or as a program that only keeps its guard */
   start(
     { actor, want, hold, keys, guard }: Held,
-    under: Pick<Operation, 'actor' | 'want' | 'isGivenBack'>,
+    under: Pick<Operation, 'actor' | 'want' | 'isMoot'>,
     way: 'commit' | 'guard',
   ): void {
     const id = ++this.#latest;

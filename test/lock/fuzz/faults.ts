@@ -1,4 +1,5 @@
 import type { RequestTo, World } from '../../../src/testing/index.js';
+import type { LineJudge } from '../../model/line-judge.js';
 import type { FuzzClient } from './client.js';
 import type { Dice } from './dice.js';
 
@@ -7,6 +8,7 @@ export interface Scene {
   readonly world: World;
   readonly dice: Dice;
   readonly client: FuzzClient;
+  readonly judge: LineJudge;
   readonly crash: (client: FuzzClient) => void;
   readonly leave: (client: FuzzClient) => void;
   /** Its leases are about to end before their time. */
@@ -177,7 +179,7 @@ const store: readonly FuzzFault[] = [
   {
     name: 'compaction under watches',
     weight: 1.5,
-    strike: ({ world, client }) => void world.compactUnderWatches(client.peer),
+    strike: ({ world, client, judge }) => judge.compacting(() => world.compactUnderWatches(client.peer)),
   },
   {
     name: 'quota',

@@ -2,13 +2,13 @@ import { type Compare, type Hold, isConclaveError } from '../../../src/index.js'
 import type { FuzzClient } from './client.js';
 import type { Counter, Way } from './counter.js';
 import type { Dice } from './dice.js';
-import type { HoldWatch } from './holds.js';
+import type { Claims } from '../../model/claims.js';
 import type { Sightings } from './sightings.js';
 
 export interface WorkerParts {
   readonly client: FuzzClient;
   readonly dice: Dice;
-  readonly holds: HoldWatch;
+  readonly claims: Claims;
   readonly counter: Counter;
   readonly sightings: Sightings;
   readonly report: (violation: string) => void;
@@ -26,6 +26,7 @@ const expected = [
   'RESOURCE_EXHAUSTED',
   'CLOSED',
 ] as const;
+const want = { names: ['m'] };
 const cancelled = new Error('the caller has changed its mind');
 
 /** A task that takes the lock again and again, in every way there is. */
@@ -70,16 +71,17 @@ export class Worker {
   }
 
   async #under(hold: Hold): Promise<void> {
-    const { client, dice, holds } = this.#parts;
+    const { client, dice, claims } = this.#parts;
     const guard = hold.guard();
-    const over = holds.granted(client, hold);
+    const claim = { actor: client, hold, want, keys: [hold.key], isChanging: false };
+    claims.granted(claim);
     client.served();
     let mayWrite = true;
     for (let i = Math.floor(dice.below(3)); mayWrite && i >= 0; i--) {
       await client.sleep(dice.below(120));
       mayWrite = await this.#write(hold, guard, dice.oneIn(3) ? 'guard' : 'commit');
     }
-    over();
+    claims.forget(claim);
     if (!mayWrite || !hold.signal.aborted || !dice.oneIn(2)) return;
     await client.sleep(dice.below(6_000)); // a program that does not know when to stop
     await this.#write(hold, guard, dice.pick(['commit', 'guard']));
