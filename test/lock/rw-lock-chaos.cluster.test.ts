@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { type Form, livesBelow, peak } from '../rig/history.js';
 import { ChaosRun } from '../rig/chaos-run.js';
+import { figure } from '../rig/figure.js';
+import { type Form, livesBelow, peak, type Span } from '../rig/history.js';
 import { formOf, outOfTurn, spansOf, strangers } from '../rig/turns.js';
 
 const modeOf = ({ value }: Form): string => (JSON.parse(value) as { mode: string }).mode;
@@ -20,13 +21,17 @@ it(
   'a writer is alone while members and clients are killed and stopped, also one that was a reader or becomes one',
   { timeout: ChaosRun.timeoutMs },
   async () => {
-    const names = ['busy', 'quiet'];
+    const names = ['busy', 'quiet 1', 'quiet 2', 'quiet 3'];
     await using crowd = await run.torment({ kind: 'rwLock', names });
-    for (const event of ['upgraded', 'not alone', 'downgraded'])
-      expect([event, crowd.count(event)]).not.toEqual([event, 0]);
+    const changes = ['upgraded', 'not alone', 'downgraded'].map(
+      (event) => [event, crowd.count(event)] as const,
+    );
+    figure('changes of mode', changes.map(([event, times]) => `${event} ${times}`).join(', '));
+    for (const [, times] of changes) expect(times).toBeGreaterThan(0);
 
+    const spans: Span[] = [];
     for (const name of names) {
-      const prefix = `${run.namespace}/rw/${name}/`;
+      const prefix = `${run.namespace}/rw/${encodeURIComponent(name)}/`;
       const lives = await livesBelow(run.observer, prefix);
       const [grants, acked] = (['granted', 'acked'] as const).map((event) =>
         crowd.marks(event).filter(({ key }) => key.startsWith(prefix)),
@@ -34,12 +39,14 @@ it(
 
       expect(strangers(lives, [...grants!, ...acked!])).toEqual([]);
       expect(grants!.filter((grant) => modeOf(formOf(lives, grant)!) !== grant.facts['mode'])).toEqual([]);
-      const spans = spansOf(lives, grants!, measure);
-      expect(peak(spans)).toBe(full);
-      expect(peak(spans.filter(({ weight }) => weight === 1))).toBeGreaterThan(1);
+      const here = spansOf(lives, grants!, measure);
+      expect(peak(here)).toBeLessThanOrEqual(full);
       expect(outOfTurn(lives, grants!, measure)).toEqual([]);
-      expect(outOfTurn(lives, grants!, { ...measure, limit: 1 })).not.toEqual([]);
+      spans.push(...here);
     }
+    // There were writers, and readers that shared: the peaks say something.
+    expect(spans.some(({ weight }) => weight === full)).toBe(true);
+    expect(peak(spans.filter(({ weight }) => weight === 1))).toBeGreaterThan(names.length);
     expect(await run.leftovers()).toEqual([]);
   },
 );

@@ -59,8 +59,8 @@ const turns = {
   },
 
   async rwLock(client, { names, marks }) {
-    // Mostly the busy one; at the quiet one somebody may be alone.
-    const lock = client.rwLock(names[oneIn(4) ? 1 : 0]);
+    // Mostly the first one, which is busy; at another one somebody may be alone.
+    const lock = client.rwLock(names[oneIn(3) ? 1 + below(names.length - 1) : 0]);
     const read = { marks, mode: 'read' };
     const write = { marks, mode: 'write' };
     if (oneIn(3)) {
