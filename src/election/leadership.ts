@@ -98,16 +98,21 @@ export class Leadership extends Hold {
     const { signal } = wait;
     const { header, kvs } = await session.store.get(prefix(line.prefix), { signal });
     const now = line.stateOf(header.revision, kvs);
-    let place = -1;
+    const seen = { leads: true, place: -1 };
     const look = ({ tickets }: LineState): boolean => {
-      place = tickets.findIndex((ticket) => toText(ticket.key) === key);
-      return place <= 1;
+      seen.leads = tickets[0]?.createRevision === this.fencingToken;
+      seen.place = tickets.findIndex((ticket) => toText(ticket.key) === key);
+      return !seen.leads || seen.place <= 1;
     };
     if (!look(now)) {
       if (wait.immediate) throw wait.timeout();
       await request.views.view(line).until(now, look, signal);
     }
-    if (place < 0) throw new NotFoundError(`no candidate ${key} waits in ${line.title}`);
+    if (!seen.leads) {
+      this.keyGone(this.key); // unless it was given back meanwhile
+      this.assertHeld();
+    }
+    if (seen.place < 0) throw new NotFoundError(`no candidate ${key} waits in ${line.title}`);
   }
 
   async #write(wish: Candidacy): Promise<void> {

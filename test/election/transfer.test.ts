@@ -246,6 +246,27 @@ describe('transferTo', () => {
     expect((await b.crowned).isHeld()).toBe(true);
   });
 
+  it('rejects with HoldLostError if the leadership is given back, or its ticket removed, meanwhile', async () => {
+    for (const isRemoved of [false, true]) {
+      await using world = await World.open();
+      const { leadership } = await leader(world);
+      const b = await candidate(world, 'b');
+      world.partition(b.client);
+      const [c, d] = [await candidate(world, 'c'), await candidate(world, 'd')];
+      const transferring = outcome(leadership.transferTo(await keyOf(world, 'd')));
+      await world.settle();
+
+      if (isRemoved) await world.store.remove(leadership.key);
+      else await leadership.resign();
+      await world.settle();
+
+      expect(await transferring).toBeInstanceOf(HoldLostError);
+      expect(leadership.isHeld()).toBe(false);
+      c.stop.abort();
+      d.stop.abort();
+    }
+  });
+
   it('ends with ClosedError on close, which gives the leadership back', async () => {
     await using world = await World.open();
     const { client, leadership } = await leader(world);
