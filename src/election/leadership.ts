@@ -2,6 +2,8 @@ import { toText } from '../base/bytes.js';
 import { isConclaveError, NotFoundError, UnsupportedError } from '../base/errors.js';
 import { Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
+import { retry } from '../store/retry.js';
+import type { Store } from '../store/store.js';
 import type { Admitted } from '../session/admitted.js';
 import { Hold } from '../session/hold.js';
 import type { LineState } from '../session/line.js';
@@ -96,7 +98,11 @@ export class Leadership extends Hold {
     const { session, request } = this.admitted.ticket;
     const { line } = this.#spot;
     const { signal } = wait;
-    const { header, kvs } = await session.store.get(prefix(line.prefix), { signal });
+    const read = (): ReturnType<Store['get']> => session.store.get(prefix(line.prefix), { signal });
+    const { header, kvs } = await retry(session.options.runtime, read, {
+      signal,
+      again: (error) => !signal.aborted && isConclaveError(error, 'UNAVAILABLE'),
+    });
     const now = line.stateOf(header.revision, kvs);
     const seen = { leads: true, place: -1 };
     const look = ({ tickets }: LineState): boolean => {

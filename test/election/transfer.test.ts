@@ -200,6 +200,23 @@ describe('transferTo', () => {
     await (await c.crowned).resign();
   });
 
+  it('goes on when the store was away in between', async () => {
+    await using world = await World.open();
+    const { client, leadership } = await leader(world);
+    const b = await candidate(world, 'b');
+    const key = await keyOf(world, 'b');
+    const probe = world.onProbe('ticket.rewritten', () => world.partition(client, { refuses: true }));
+    const transferring = leadership.transferTo(key);
+    await world.advance(20_000);
+    probe.cancel();
+    expect(leadership.isHeld()).toBe(true);
+
+    world.heal(client);
+    await world.run(transferring);
+
+    await (await b.crowned).resign();
+  });
+
   it("waits for another program's ticket in between, which gives no way", async () => {
     await using world = await World.open();
     const { leadership } = await leader(world);
