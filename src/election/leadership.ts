@@ -2,6 +2,8 @@ import { toText } from '../base/bytes.js';
 import { isConclaveError, NotFoundError, UnsupportedError } from '../base/errors.js';
 import { Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
+import { retry } from '../store/retry.js';
+import type { Store } from '../store/store.js';
 import type { Admitted } from '../session/admitted.js';
 import { Hold } from '../session/hold.js';
 import type { LineState } from '../session/line.js';
@@ -96,18 +98,27 @@ export class Leadership extends Hold {
     const { session, request } = this.admitted.ticket;
     const { line } = this.#spot;
     const { signal } = wait;
-    const { header, kvs } = await session.store.get(prefix(line.prefix), { signal });
+    const read = (): ReturnType<Store['get']> => session.store.get(prefix(line.prefix), { signal });
+    const { header, kvs } = await retry(session.options.runtime, read, {
+      signal,
+      again: (error) => !signal.aborted && isConclaveError(error, 'UNAVAILABLE'),
+    });
     const now = line.stateOf(header.revision, kvs);
-    let place = -1;
+    const seen = { leads: true, place: -1 };
     const look = ({ tickets }: LineState): boolean => {
-      place = tickets.findIndex((ticket) => toText(ticket.key) === key);
-      return place <= 1;
+      seen.leads = tickets[0]?.createRevision === this.fencingToken;
+      seen.place = tickets.findIndex((ticket) => toText(ticket.key) === key);
+      return !seen.leads || seen.place <= 1;
     };
     if (!look(now)) {
       if (wait.immediate) throw wait.timeout();
       await request.views.view(line).until(now, look, signal);
     }
-    if (place < 0) throw new NotFoundError(`no candidate ${key} waits in ${line.title}`);
+    if (!seen.leads) {
+      this.keyGone(this.key); // unless it was given back meanwhile
+      this.assertHeld();
+    }
+    if (seen.place < 0) throw new NotFoundError(`no candidate ${key} waits in ${line.title}`);
   }
 
   async #write(wish: Candidacy): Promise<void> {

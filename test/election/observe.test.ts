@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClosedError, CompactedError, put, remove } from '../../src/index.js';
+import { AuthError, ClosedError, CompactedError, put, remove } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { hasLost, sightings } from '../../src/election/observe.js';
 import type { KeyValue } from '../../src/index.js';
@@ -452,6 +452,28 @@ describe('observe', () => {
 
     await expect(world.run(reading)).rejects.toThrow('enough');
     expect(seen).toEqual([5n, 20n]);
+  });
+
+  it('ends with AuthError when a permission is withdrawn, for the read or for the watch', async () => {
+    await using world = await World.open();
+    const { runtime } = world.peer();
+    const refused = new AuthError('permission denied');
+    const closing = new AbortController().signal;
+    const line = lineOf('conclave', 'election', 'e');
+    async function* watch(): AsyncGenerator<never> {
+      await Promise.reject(refused);
+    }
+    const get = (): Promise<unknown> => Promise.resolve({ header: { revision: 5n }, kvs: [] });
+    const observe = (store: object): Promise<unknown> => {
+      const connection = { runtime, store, closing } as unknown as Connection;
+      const reading = async (): Promise<void> => {
+        for await (const { leader } of sightings(connection, line, undefined)) expect(leader).toBeUndefined();
+      };
+      return outcome(reading());
+    };
+
+    expect(await observe({ get: () => Promise.reject(refused), watch })).toBe(refused);
+    expect(await observe({ get, watch })).toBe(refused);
   });
 
   it('needs no session, and outlives one', async () => {

@@ -200,6 +200,23 @@ describe('transferTo', () => {
     await (await c.crowned).resign();
   });
 
+  it('goes on when the store was away in between', async () => {
+    await using world = await World.open();
+    const { client, leadership } = await leader(world);
+    const b = await candidate(world, 'b');
+    const key = await keyOf(world, 'b');
+    const probe = world.onProbe('ticket.rewritten', () => world.partition(client, { refuses: true }));
+    const transferring = leadership.transferTo(key);
+    await world.advance(20_000);
+    probe.cancel();
+    expect(leadership.isHeld()).toBe(true);
+
+    world.heal(client);
+    await world.run(transferring);
+
+    await (await b.crowned).resign();
+  });
+
   it("waits for another program's ticket in between, which gives no way", async () => {
     await using world = await World.open();
     const { leadership } = await leader(world);
@@ -244,6 +261,29 @@ describe('transferTo', () => {
     expect(await outcome(leadership.transferTo(key))).toBeInstanceOf(HoldLostError);
 
     expect((await b.crowned).isHeld()).toBe(true);
+  });
+
+  it('rejects with HoldLostError if the leadership is given back, or its ticket removed, meanwhile', async () => {
+    for (const isRemoved of [false, true]) {
+      await using world = await World.open();
+      const { leadership } = await leader(world);
+      const b = await candidate(world, 'b');
+      world.partition(b.client);
+      const c = await candidate(world, 'c');
+      world.partition(c.client); // nor does this one give way
+      const d = await candidate(world, 'd');
+      const transferring = outcome(leadership.transferTo(await keyOf(world, 'd')));
+      await world.settle();
+
+      if (isRemoved) await world.store.remove(leadership.key);
+      else await leadership.resign();
+      await world.settle();
+
+      expect(await transferring).toBeInstanceOf(HoldLostError);
+      expect(leadership.isHeld()).toBe(false);
+      c.stop.abort();
+      d.stop.abort();
+    }
   });
 
   it('ends with ClosedError on close, which gives the leadership back', async () => {
