@@ -115,6 +115,21 @@ describe('a lock delay', () => {
     await (await next.promise).release();
   });
 
+  it('is no matter of who crashes before it was granted anything', async () => {
+    await using world = await World.open();
+    const [holder, waiter] = [await opened(world), await opened(world)];
+    const hold = await holder.mutex('m').acquire(); // leaves no trace
+    const waiting = outcome(mutex(waiter).acquire());
+    await world.settle();
+    await world.expireSession(waiter);
+    await hold.release();
+
+    await using next = await mutex(await opened(world)).acquire(); // without time passing
+
+    expect(await waiting).toMatchObject({ code: 'SESSION_LOST' });
+    expect(next.isHeld()).toBe(true);
+  });
+
   it('begins anew for each who crashes', async () => {
     await using world = await World.open();
     await crashed(world);
