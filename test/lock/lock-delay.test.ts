@@ -340,15 +340,15 @@ describe.each(fates)('a mark %s', (_, strike) => {
     const caller = new AbortController();
     const waiting = outcome(mutex(client).acquire({ signal: caller.signal }));
     await world.settle();
-    strike(world, client, { method: 'txn', where: isMark });
+    const fault = strike(world, client, { method: 'txn', where: isMark });
     world.latency(client, { replyMs: 10 });
-    const released = hold.release();
-    await world.advance(5);
+    await hold.release();
+    await world.advance(12); // it has heard of that, and the mark is on its way
 
     caller.abort('enough');
 
+    expect(fault.hasFired).toBe(true);
     expect(await world.run(waiting)).toBe('enough');
-    await released;
     await world.advance(30_000);
     expect(await tickets(world)).toEqual([]);
     expect(await marker(world)).toBeUndefined();
