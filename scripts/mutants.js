@@ -1,8 +1,8 @@
 /**
  * Breaks one guard at a time in a copy of the sources and demands that its test fails.
  *
- * `npm run test:mutants`, or with a part of a name: `npm run test:mutants -- epoch`. Two run at a time; another number is
- * given by CONCLAVE_MUTANTS_PARALLEL.
+ * `npm run test:mutants`, or with a part of a name, or of a test's file: `npm run test:mutants -- epoch`. Two run at a
+ * time; another number is given by CONCLAVE_MUTANTS_PARALLEL.
  */
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -17,7 +17,7 @@ const wanted = process.argv[2] ?? '';
 const parallel = Number(process.env['CONCLAVE_MUTANTS_PARALLEL'] ?? 2);
 const hangMs = 60_000;
 
-const chosen = mutants.filter(({ name }) => name.includes(wanted));
+const chosen = mutants.filter(({ name, test }) => name.includes(wanted) || test.includes(wanted));
 const waiting = [...chosen];
 let survivors = 0;
 await Promise.all(Array.from({ length: parallel }, work));

@@ -4,10 +4,18 @@ import type { Runtime, Timer } from './base/runtime.js';
 import { checkOptions } from './base/wait.js';
 import { maxTimerMs } from './base/runtime.js';
 import { type CloseOptions, Connection } from './session/connection.js';
-import { type LineKind, lineKinds } from './session/line-kinds.js';
+import {
+  forceRelease,
+  type ForceReleaseOptions,
+  requestRelease,
+  type RequestReleaseOptions,
+} from './session/asking.js';
+import { type Health, healthOf, type HealthOptions } from './session/health.js';
+import { checkKind, type LineKind, lineKinds } from './session/line-kinds.js';
 import { listLines } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
+import { Election } from './election/election.js';
 import { Mutex } from './lock/mutex.js';
 import { MultiLock } from './lock/multi-lock.js';
 import type { LockOptions, ReentrantOptions } from './lock/options.js';
@@ -124,6 +132,11 @@ export class Conclave implements AsyncDisposable {
     return new MultiLock(this.#parts.connection, places, options);
   }
 
+  /** One of many leads. No I/O. @throws TypeError, RangeError for a bad name */
+  election(place: Place): Election {
+    return new Election(this.#parts.connection, place);
+  }
+
   /**
    * Every line of this namespace in which somebody stands, by kind and name. Pages through the store.
    *
@@ -131,8 +144,7 @@ export class Conclave implements AsyncDisposable {
    */
   async *list({ kind }: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
     const kinds = Object.keys(lineKinds) as LineKind[];
-    if (kind !== undefined && !kinds.includes(kind))
-      throw new TypeError(`kind must be one of ${kinds.join(', ')}`);
+    if (kind !== undefined) checkKind(kind);
     const { namespace, store, closing } = this.#parts.connection;
     for (const each of kind ? [kind] : kinds) {
       for await (const line of listLines(store, namespace, each)) {
@@ -140,6 +152,56 @@ export class Conclave implements AsyncDisposable {
         yield { kind: each, ...line };
       }
     }
+  }
+
+  /**
+   * Asks all who hold it at the moment to give it back: each sees `hold.releaseRequested` abort. Whether they do is for them
+   * to say; nobody is asked twice for the same hold, and never a later holder in the place of an earlier one. What was asked
+   * stands until the holder has released, or until the session of this Conclave ends.
+   *
+   * @returns those who were asked; empty if nobody holds it
+   * @throws UnsupportedError if a holder is another program (Go, etcdctl), which cannot be asked: then nobody is; see
+   * `forceRelease`
+   * @throws UnavailableError if the store does not answer within `dialTimeoutMs`; OutcomeUnknownError, SessionLostError:
+   * some may have been asked. Asking again does no harm
+   * @throws TypeError, RangeError for bad arguments, before any I/O
+   */
+  async requestRelease(
+    kind: LineKind,
+    place: Place,
+    options: RequestReleaseOptions = {},
+  ): Promise<TicketInfo[]> {
+    return requestRelease(this.#parts.connection, kind, place, options);
+  }
+
+  /**
+   * Takes a ticket away, whether its owner likes it or not: the last resort, when a holder neither answers nor dies. The
+   * next in line has the lock at once. The owner learns of it as fast as its watch tells, and may write until then, and
+   * later if it is stopped: only a fence in the data path (`guard()`, `fencingToken`) keeps that out.
+   *
+   * Hits the ticket that was seen, or none: never one that has come in its place.
+   *
+   * @returns whom it hit; undefined if nobody stood there, or if that ticket was gone
+   * @throws OutcomeUnknownError if the session ended before the outcome was known, or if the store is over its quota;
+   * UnavailableError, SessionLostError, AuthError: nothing was done
+   * @throws TypeError, RangeError for bad arguments, before any I/O
+   */
+  async forceRelease(
+    kind: LineKind,
+    place: Place,
+    options: ForceReleaseOptions = {},
+  ): Promise<TicketInfo | undefined> {
+    return forceRelease(this.#parts.connection, kind, place, options);
+  }
+
+  /**
+   * For probes: whether the store answers, and how this process is doing. Never rejects because of either; after `close`
+   * it sends nothing.
+   *
+   * @throws TypeError, RangeError for bad options
+   */
+  async health(options: HealthOptions = {}): Promise<Health> {
+    return healthOf(this.#parts.connection, options);
   }
 
   /**

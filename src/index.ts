@@ -9,11 +9,17 @@ export {
   type SessionConclave,
 } from './conclave.js';
 export type { CloseOptions } from './session/connection.js';
+export type { ForceReleaseOptions, RequestReleaseOptions } from './session/asking.js';
+export type { Health, HealthOptions } from './session/health.js';
 export type { Hold } from './session/hold.js';
+export { ForcedRelease, ReleaseRequest } from './session/release-request.js';
 export type { Holder, TicketInfo } from './session/ticket-value.js';
 export type { LineKind } from './session/line-kinds.js';
 export type { Lock } from './lock/lock.js';
 export type { LockOptions, ReentrantOptions } from './lock/options.js';
+export type { Candidate, CampaignOptions, Election, Leader, Observation } from './election/election.js';
+export type { LeadOptions } from './election/lead.js';
+export type { Leadership } from './election/leadership.js';
 export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js';
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';

@@ -58,6 +58,11 @@ async function expectNothingLeft(): Promise<void> {
 const proof =
   /in the file +40 payments +18565\.25 EUR\nacknowledged to workers +40 payments +18565\.25 EUR\nin the shared ledger +40 payments +18565\.25 EUR\n/;
 
+/** A foreman is killed when nobody stands in line, the next one is paused when somebody does: seen from outside. */
+const succession =
+  /observer .* no foreman yet\n[^]*observer .* the foreman is worker 2\n[^]*NO FOREMAN: worker 2 is gone, [^]*the foreman is (worker [1345])\n[^]*the foreman is worker [1345], right after \1: it stood in line\n/;
+const claims = /^(yes {2}.+\n){6}$/m;
+
 it('the demo books every payment once on an etcd of its own, through a kill and a zombie', async () => {
   const run = demo();
   expect([await run.ended, run.output]).toEqual([0, expect.stringMatching(proof)]);
@@ -65,6 +70,8 @@ it('the demo books every payment once on an etcd of its own, through a kill and 
   expect(run.output).toMatch(
     /SIGKILL: [^]*takes over[^]*SIGSTOP: [^]*takes over[^]*SIGCONT: [^]*REFUSED by the store/,
   );
+  expect(run.output).toMatch(succession);
+  expect(run.output).toMatch(claims);
   await expectNothingLeft();
 });
 
@@ -73,6 +80,8 @@ it('the demo does without etcd if there is none, and says so', async () => {
   expect([await run.ended, run.output]).toEqual([0, expect.stringMatching(proof)]);
   expect(run.output).toMatch(/^There is no etcd on the PATH/);
   expect(run.output).toMatch(/cut off[^]*takes over[^]*takes over[^]*REFUSED by the store/);
+  expect(run.output).toMatch(succession);
+  expect(run.output).toMatch(claims);
   await expectNothingLeft();
 });
 

@@ -7,12 +7,14 @@ import {
   delayKey,
   encodeName,
   linePrefix,
+  messageKey,
   receiptPrefix,
   sessionKey,
   ticketName,
 } from '../src/base/keys.js';
 import { type Conclave, connect, prefix, toText } from '../src/index.js';
 import { lineOf } from '../src/session/line-kinds.js';
+import { encodeMessage } from '../src/session/release-request.js';
 import { encodeTicket } from '../src/session/ticket-value.js';
 import { root } from './project/program.js';
 
@@ -23,6 +25,8 @@ const lease = 0x7d3a5c90b1e4fn;
 
 const layout = {
   session: sessionKey('conclave', lease),
+  'asked for': messageKey(sessionKey('conclave', lease), 'ask', ticketName(lease, 1)),
+  'taken by force': messageKey(sessionKey('conclave', lease), 'forced', ticketName(lease, 1)),
   "mutex('orders/42')": linePrefix('conclave', 'lock', 'orders/42') + ticketName(lease, 1),
   "mutex('a b')": linePrefix('conclave', 'lock', 'a b') + ticketName(lease, 2),
   "mutex({ path: '/l/x' })": linePrefix('conclave', 'lock', { path: '/l/x' }) + ticketName(lease, 3),
@@ -37,6 +41,8 @@ const layout = {
 it('the layout of the keys is what it has always been', () => {
   expect(layout).toEqual({
     session: 'conclave/session/0007d3a5c90b1e4f',
+    'asked for': 'conclave/session/0007d3a5c90b1e4f/ask/7d3a5c90b1e4f-1',
+    'taken by force': 'conclave/session/0007d3a5c90b1e4f/forced/7d3a5c90b1e4f-1',
     "mutex('orders/42')": 'conclave/lock/orders%2F42/7d3a5c90b1e4f-1',
     "mutex('a b')": 'conclave/lock/a%20b/7d3a5c90b1e4f-2',
     "mutex({ path: '/l/x' })": '/l/x/7d3a5c90b1e4f-3',
@@ -61,9 +67,22 @@ it('the value of a ticket is what it has always been, and what docs/keys.md show
   expect(value).toBe(
     '{"v":1,"holder":{"name":"host-7:4711","host":"host-7","pid":4711,"ns":"conclave"},"since":1789473600000}',
   );
-  const documented = /```json\n([^]*?)```/.exec(readFileSync(join(root, 'docs/keys.md'), 'utf8'))?.[1];
-  expect(JSON.parse(documented ?? '')).toEqual(JSON.parse(value));
+  expect(JSON.parse(documentedValues()[0] ?? '')).toEqual(JSON.parse(value));
 });
+
+it('what is said to a session is what it has always been, and what docs/keys.md shows', () => {
+  const by = { name: 'ops', host: 'host-8', pid: 815, ns: 'conclave' };
+  const value = encodeMessage({ by, reason: 'deploy', deadlineMs: 10_000, at: 1_789_473_600_000 });
+  expect(value).toBe(
+    '{"v":1,"by":{"name":"ops","host":"host-8","pid":815,"ns":"conclave"},"reason":"deploy","deadlineMs":10000,"at":1789473600000}',
+  );
+  expect(JSON.parse(documentedValues()[1] ?? '')).toEqual(JSON.parse(value));
+});
+
+function documentedValues(): string[] {
+  const documented = readFileSync(join(root, 'docs/keys.md'), 'utf8').matchAll(/```json\n([^]*?)```/g);
+  return [...documented].map(([, json = '']) => json);
+}
 
 it('a ticket says what it wants where that matters', () => {
   const holder = { name: 'me', host: 'host-7', pid: 4711, ns: 'conclave' };

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isConclaveError, prefix, put, toText } from 'conclave';
 
-const ledgerKey = 'demo/ledger';
+export const ledgerKey = 'demo/ledger';
 const bookedPrefix = 'demo/booked/';
 const thinkingMs = 50;
 

@@ -2,8 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'conclave';
-import { Booking } from './booking.js';
-import { readPayments } from './payments.js';
+import { Member } from './member.js';
 
 /** Processes that can be killed, stopped and continued. */
 export class ProcessCrew {
@@ -17,9 +16,10 @@ export class ProcessCrew {
     this.sessionTtlMs = sessionTtlMs;
   }
 
-  async start(name, hear) {
+  start(name, { isFirst, hear }) {
     const program = new URL('worker.js', import.meta.url);
-    const child = fork(program, [name, this.endpoint, String(this.sessionTtlMs)]);
+    const args = [name, this.endpoint, String(this.sessionTtlMs), isFirst ? 'first' : 'later'];
+    const child = fork(program, args);
     child.on('message', hear);
     const ended = once(child, 'exit').then(([status, signal]) => {
       if (status !== 0) throw new Error(`${name} ended with ${signal ?? `status ${status}`}`);
@@ -48,6 +48,7 @@ export class ProcessCrew {
   }
 
   async done() {
+    for (const name of this.#workers.keys()) this.order(name, 'leave');
     await Promise.all([...this.#workers.values()].map(({ ended }) => ended));
   }
 
@@ -75,7 +76,7 @@ export class ClientCrew {
     this.sessionTtlMs = sessionTtlMs;
   }
 
-  async start(name, hear) {
+  async start(name, { isFirst, hear }) {
     const { engine, sessionTtlMs } = this;
     const conclave = await connect({ endpoints: [engine], sessionTtlMs, holder: name });
     const worker = { key: undefined };
@@ -83,19 +84,20 @@ export class ClientCrew {
       worker.key = event.key ?? worker.key;
       hear(event);
     };
-    worker.booking = new Booking(conclave, { name, payments: readPayments(), say });
-    worker.ended = worker.booking.run();
+    worker.member = new Member(conclave, { name, say });
+    worker.ended = worker.member.run({ isFirst });
     worker.ended.catch(() => {}); // Awaited later.
     this.#conclaves.push(conclave);
     this.#workers.set(name, worker);
   }
 
   order(name, word) {
-    this.#workers.get(name).booking.order(word);
+    this.#workers.get(name).member.order(word);
   }
 
   async kill(name) {
     await this.pause(name);
+    this.order(name, 'leave'); // A dead one does not stand for election again.
     this.#workers.delete(name);
   }
 
@@ -109,6 +111,7 @@ export class ClientCrew {
   }
 
   async done() {
+    for (const name of this.#workers.keys()) this.order(name, 'leave');
     await Promise.all([...this.#workers.values()].map(({ ended }) => ended));
     await Promise.all(this.#conclaves.map((conclave) => conclave.close()));
   }

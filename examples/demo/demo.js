@@ -1,24 +1,27 @@
-// npm run demo: five workers book the payments of a file into one ledger, each payment once, while one of them is killed
-// and another is paused until it has lost the lock and then writes all the same. Ends with the proof, or with status 1.
+// npm run demo: five workers book the payments of a file into one ledger, each payment once, and elect a foreman who adds up
+// after every ten. The foreman is killed; the next one is paused until it has lost its lock and its office, and then writes
+// all the same. Ends with the proof, or with status 1.
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'conclave';
 import { readBookings, readLedger } from './booking.js';
 import { ClientCrew, ProcessCrew } from './crew.js';
 import { Etcd, findEtcd } from './etcd.js';
+import { electionName, readTallies, talliedTogether } from './foreman.js';
 import { inEuros, readPayments } from './payments.js';
 import { Timeline } from './timeline.js';
 
 const sessionTtlMs = 2_000; // The shortest: a takeover that one can wait for.
 const limitMs = 60_000;
 const names = ['worker 1', 'worker 2', 'worker 3', 'worker 4', 'worker 5'];
+/** The first to stand for election; the others do when it is gone. Who comes next is up to them. */
 const victim = 'worker 2';
-const zombie = 'worker 4';
 
 async function main() {
   const program = findEtcd();
   if (!program) {
     console.log('There is no etcd on the PATH: five clients of an embedded engine, all in this process.\n');
     await withConclave(await connect('memory:demo'), (conclave) =>
-      perform(new ClientCrew('memory:demo', conclave.store, sessionTtlMs), conclave.store),
+      perform(new ClientCrew('memory:demo', conclave.store, sessionTtlMs), conclave),
     );
     return;
   }
@@ -27,7 +30,7 @@ async function main() {
   await etcd.start(program);
   console.log(`Five processes, and an etcd of our own (${program}).\n`);
   await withConclave(await connect({ endpoints: [etcd.endpoint], dialTimeoutMs: 20_000 }), (conclave) =>
-    perform(new ProcessCrew(etcd.endpoint, sessionTtlMs), conclave.store),
+    perform(new ProcessCrew(etcd.endpoint, sessionTtlMs), conclave),
   );
   await etcd.stop();
 }
@@ -41,31 +44,70 @@ async function withConclave(conclave, work) {
   }
 }
 
-async function perform(crew, store) {
+async function perform(crew, conclave) {
+  const { store } = conclave;
   const payments = readPayments();
   const timeline = new Timeline();
   process.on('exit', () => crew.killAll());
-  await Promise.all(names.map((name) => crew.start(name, (event) => timeline.add(name, event))));
+  const end = new AbortController();
+  const observing = observe(conclave, timeline, end.signal);
+  for (const name of names)
+    await crew.start(name, { isFirst: name === victim, hear: (event) => timeline.add(name, event) });
+  await Promise.all(names.map((name) => timeline.until(({ who, what }) => who === name && what === 'ready')));
+  for (const name of names) crew.order(name, 'begin');
 
   await timeline.until(() => timeline.booked.length >= 8);
-  crew.order(victim, 'freeze');
-  const killed = await timeline.until(({ who, what }) => who === victim && what === 'freezes');
+  const killed = await freeze(crew, timeline, victim);
   timeline.note(victim, crew.howToKill, killed.token);
   await crew.kill(victim);
   await takeover(timeline, killed.token);
+  const { foreman: zombie } = await nextForeman(timeline, [victim]);
 
   await timeline.until(() => timeline.booked.length >= 16);
-  crew.order(zombie, 'freeze');
-  const paused = await timeline.until(({ who, what }) => who === zombie && what === 'freezes');
+  const paused = await freeze(crew, timeline, zombie);
+  await untilAllStand(conclave, names.length - 1);
   timeline.note(zombie, crew.howToPause, paused.token);
   await crew.pause(zombie);
   const { token } = await takeover(timeline, paused.token);
+  await nextForeman(timeline, [victim, zombie]);
   await timeline.until((event) => event.what === 'booked' && event.token === token);
   timeline.note(zombie, crew.howToResume, paused.token);
   await crew.resume(zombie);
 
+  await timeline.until(({ tallied }) => tallied === payments.length);
+  end.abort();
+  await observing;
   await crew.done();
-  report(payments, timeline, await readLedger(store), await readBookings(store));
+  report(payments, timeline, {
+    ledger: await readLedger(store),
+    bookings: await readBookings(store),
+    tallies: await readTallies(store),
+  });
+}
+
+/** Somebody who does not stand for election. */
+async function observe(conclave, timeline, signal) {
+  try {
+    for await (const { leader } of conclave.election(electionName).observe({ signal }))
+      timeline.add('observer', { what: 'sees', foreman: leader?.value, token: leader?.fencingToken });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+/** Makes it stop the next time it has the lock, in the middle of a booking. */
+async function freeze(crew, timeline, name) {
+  crew.order(name, 'freeze');
+  return timeline.until(({ who, what }) => who === name && what === 'freezes');
+}
+
+async function nextForeman(timeline, earlier) {
+  return timeline.until(({ foreman }) => foreman !== undefined && !earlier.includes(foreman));
+}
+
+/** So that this time there is a next one in line. */
+async function untilAllStand(conclave, count) {
+  while ((await conclave.election(electionName).candidates()).length < count) await delay(20);
 }
 
 async function takeover(timeline, lostToken) {
@@ -77,7 +119,7 @@ async function takeover(timeline, lostToken) {
 }
 
 /** What the workers were told, against what is stored. */
-function report(payments, { booked, refused }, ledger, bookings) {
+function report(payments, { booked, refused, foremen }, { ledger, bookings, tallies }) {
   const sum = (list) => list.reduce((total, { cents }) => total + cents, 0);
   const row = (what, count, cents) =>
     console.log(`${what.padEnd(24)}${String(count).padStart(4)} payments ${inEuros(cents).padStart(14)}`);
@@ -102,9 +144,31 @@ function report(payments, { booked, refused }, ledger, bookings) {
       (token, i) => i === 0 || token > tokens[i - 1],
     ),
     'the late write was refused': refused.length === 1,
+    'added up after every ten payments, once, by the foreman of the time':
+      tallies.length === payments.length / talliedTogether &&
+      tallies.every(
+        ({ booked: count, cents, by, token }, i) =>
+          count === (i + 1) * talliedTogether &&
+          cents === sum(payments.slice(0, count)) &&
+          foremen.some((each) => each.foreman === by && String(each.token) === token),
+      ),
+    'the observer saw one foreman, none, and then others, each with a higher token': isSuccession(foremen),
   };
   for (const [claim, holds] of Object.entries(claims)) console.log(`${holds ? 'yes' : 'NO '}  ${claim}`);
   if (!Object.values(claims).every(Boolean)) process.exitCode = 1;
+}
+
+function isSuccession([none, first, gap, ...others]) {
+  const successors = [first, ...others];
+  return (
+    none.foreman === undefined &&
+    first.foreman === victim &&
+    gap.foreman === undefined &&
+    others.length >= 2 &&
+    successors.every(
+      ({ foreman, token }, i) => foreman !== undefined && (i === 0 || token > successors[i - 1].token),
+    )
+  );
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));

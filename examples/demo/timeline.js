@@ -7,6 +7,8 @@ export class Timeline {
   #heard = [];
   booked = [];
   refused = [];
+  /** The foremen as an observer sees them come and go; undefined: there is none. */
+  foremen = [];
   #cents = 0;
 
   add(who, event) {
@@ -25,6 +27,13 @@ export class Timeline {
         heard.token,
       );
     }
+    if (heard.what === 'sees') {
+      this.note(who, this.#describeForeman(heard.foreman), heard.token);
+      this.foremen.push(heard);
+    }
+    if (heard.what === 'stands') this.note(who, 'sees that there is no foreman, and stands for election');
+    if (heard.what === 'tallied')
+      this.note(who, `adds up as foreman: ${heard.tallied} payments, ${inEuros(heard.cents)}`, heard.token);
     if (heard.what === 'failed') this.note(who, heard.message);
     this.#waiting = this.#waiting.filter(({ matches, resolve }) => {
       if (!matches(heard)) return true;
@@ -38,6 +47,13 @@ export class Timeline {
     const past = this.#heard.find(matches);
     if (past) return past;
     return new Promise((resolve) => this.#waiting.push({ matches, resolve }));
+  }
+
+  #describeForeman(foreman) {
+    const before = this.foremen.at(-1)?.foreman;
+    if (!foreman)
+      return before ? `sees NO FOREMAN: ${before} is gone, and nobody stood in line` : 'sees no foreman yet';
+    return `sees that the foreman is ${foreman}${before ? `, right after ${before}: it stood in line` : ''}`;
   }
 
   note(who, text, token = '') {

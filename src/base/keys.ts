@@ -25,6 +25,21 @@ export function sessionKey(namespace: string, leaseId: bigint): string {
   return `${namespace}/session/${leaseId.toString(16).padStart(16, '0')}`;
 }
 
+/** What others put below the key of a session: that a ticket of it is asked back, or was taken away by force. */
+export type MessageKind = 'ask' | 'forced';
+
+/** Where a session is told something about one of its tickets. @param session its key */
+export function messageKey(session: string, kind: MessageKind, ticket: string): string {
+  return `${session}/${kind}/${ticket}`;
+}
+
+/** What the key of a message says; undefined if it is none. @param session the key of the session it is for */
+export function messageIn(session: string, key: string): { kind: MessageKind; ticket: string } | undefined {
+  if (!key.startsWith(`${session}/`)) return undefined;
+  const [, kind, ticket] = /^(ask|forced)\/([^/]+)$/.exec(key.slice(session.length + 1)) ?? [];
+  return ticket === undefined ? undefined : { kind: kind as MessageKind, ticket };
+}
+
 /** Where the receipts of a session stand. */
 export function receiptPrefix(namespace: string, leaseId: bigint): string {
   return `${namespace}/did/${leaseId.toString(16).padStart(16, '0')}/`;

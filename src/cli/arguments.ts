@@ -86,7 +86,10 @@ function parsed(args: readonly string[], options: Options): ReturnType<typeof pa
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     // The second sentence of Node's message is advice for another situation.
-    throw new Failure(exitStatus.usage, `${oneLine(error).replace(/\. To specify .*/, '')}; see --help`);
+    throw new Failure(
+      exitStatus.usage,
+      `${oneLine(error).replace(/(\. To specify .*|\.)$/, '')}; see --help`,
+    );
   }
 }
 
@@ -105,7 +108,10 @@ function parseEndpoints(text: string | undefined, scheme: 'http' | 'https'): rea
 }
 
 /** `NAME`, or `--path PREFIX` in its place. */
-export function parsePlace({ positionals, own }: Arguments, usage: string): Place {
+export function parsePlace(
+  { positionals, own }: Pick<Arguments, 'positionals' | 'own'>,
+  usage: string,
+): Place {
   const [name, ...others] = positionals;
   const { path } = own;
   if (typeof path === 'string') {
@@ -116,6 +122,18 @@ export function parsePlace({ positionals, own }: Arguments, usage: string): Plac
   if (others.length > 0)
     throw wrongUsage(`one name is enough, ${JSON.stringify(others[0])} is too much`, usage);
   return name;
+}
+
+/** For messages. */
+export function nameOf(place: Place): string {
+  return typeof place === 'string' ? place : place.path;
+}
+
+/** @throws Failure unless it is a whole number, 1 or more */
+export function parseCount(text: string, option: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new Failure(exitStatus.usage, `${option}: ${JSON.stringify(text)} is not a whole number, 1 or more`);
 }
 
 export function wrongUsage(what: string, usage: string): Failure {

@@ -1,18 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Hold, SessionLostError } from '../index.js';
+import { whenAsked } from './asked.js';
 import { exitStatus, Failure } from './failure.js';
 import { type Signals, statusOfSignal } from './signals.js';
 
 export interface ChildOptions {
   readonly command: readonly [program: string, ...args: string[]];
   readonly signals: Signals;
+  /** What is held, for messages. */
+  readonly noun: string;
   /** Between SIGTERM and SIGKILL when the hold is lost. */
   readonly marginMs: number;
 }
 
 /**
  * Runs a command under a hold, with our stdin, stdout and stderr, and with the signals that are sent to us. When the hold
- * is lost it is stopped before, as far as clocks go, the store can give the lock to somebody else.
+ * is lost it is stopped before, as far as clocks go, the store can give it to somebody else. When somebody asks for what
+ * is held it gets SIGTERM, once, and decides.
  *
  * Not guaranteed: processes that the command starts get no signal from us, and if this process itself is killed
  * (SIGKILL) or stopped, the command goes on alone. What it writes has to be fenced with the token.
@@ -20,7 +24,10 @@ export interface ChildOptions {
  * @returns its exit status
  * @throws Failure if it cannot be started
  */
-export async function runUnder(hold: Hold, { command, signals, marginMs }: ChildOptions): Promise<number> {
+export async function runUnder(
+  hold: Hold,
+  { command, signals, noun, marginMs }: ChildOptions,
+): Promise<number> {
   hold.assertHeld();
   const [program, ...args] = command;
   const child = spawn(program, args, {
@@ -34,14 +41,16 @@ export async function runUnder(hold: Hold, { command, signals, marginMs }: Child
   const onLost = (): void => {
     const patienceMs = isKnownGone(hold.signal.reason) ? 0 : marginMs;
     const how = patienceMs > 0 ? `SIGTERM, and SIGKILL in ${patienceMs} ms` : 'SIGKILL';
-    process.stderr.write(`conclave: the lock is lost: ${how} to ${program}\n`);
+    process.stderr.write(`conclave: the ${noun} is lost: ${how} to ${program}\n`);
     killer = stop(child, patienceMs);
   };
   hold.signal.addEventListener('abort', onLost, { once: true });
+  const ignoreRequests = whenAsked(hold, `SIGTERM to ${program}`, () => child.kill('SIGTERM'));
   try {
     return await ending(child, program);
   } finally {
     hold.signal.removeEventListener('abort', onLost);
+    ignoreRequests();
     clearTimeout(killer);
   }
 }
@@ -53,7 +62,7 @@ function stop(child: ChildProcess, patienceMs: number): NodeJS.Timeout | undefin
 }
 
 /**
- * Whether somebody else may hold the lock already. Not so when the deadline has just passed unanswered: it lies one margin
+ * Whether somebody else may hold it already. Not so when the deadline has just passed unanswered: it lies one margin
  * before the lease's end. After a stall nobody knows how long ago that was.
  */
 function isKnownGone(reason: unknown): boolean {

@@ -1,9 +1,14 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
 import { lock, lockHelp } from './lock.js';
 import { ls, lsHelp } from './ls.js';
+import { harmless } from './printing.js';
+import { release, releaseHelp } from './release.js';
+import { rwlock, rwlockHelp } from './rwlock.js';
+import { semaphore, semaphoreHelp } from './semaphore.js';
 
 interface Command {
   readonly help: string;
@@ -13,9 +18,25 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
-  lock: { run: lock, help: lockHelp, summary: 'run a command while holding a lock' },
+  lock: { run: lock, help: lockHelp, summary: 'run a command while holding a lock, or several' },
+  rwlock: {
+    run: rwlock,
+    help: rwlockHelp,
+    summary: 'run a command as a reader among readers, or as the only writer',
+  },
+  semaphore: {
+    run: semaphore,
+    help: semaphoreHelp,
+    summary: 'run a command while holding permits; change how many there are',
+  },
+  elect: { run: elect, help: electHelp, summary: 'run a command as the leader; watch who leads' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
-  inspect: { run: inspect, help: inspectHelp, summary: 'who holds one lock, and who waits for it, in order' },
+  inspect: {
+    run: inspect,
+    help: inspectHelp,
+    summary: 'who holds one of them, and who waits for it, in order',
+  },
+  release: { run: release, help: releaseHelp, summary: 'ask a holder to give back, or take it away' },
 };
 
 const help = `Coordination on etcd from the command line.
@@ -23,7 +44,7 @@ const help = `Coordination on etcd from the command line.
 Usage: conclave COMMAND [OPTIONS] ...
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`)
   .join('\n')}
 
 conclave COMMAND --help   explains one of them
@@ -80,7 +101,7 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     const { status, message } = failureOf(error);
-    process.stderr.write(`conclave: ${message}\n`);
+    process.stderr.write(`conclave: ${harmless(message)}\n`); // names and reasons come from others
     process.exitCode = status;
   },
 );

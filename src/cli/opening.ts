@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Conclave, connect, type ConnectOptions, type Mutex, type Place } from '../index.js';
+import { type Conclave, connect, type ConnectOptions } from '../index.js';
 import type { StoreArguments } from './arguments.js';
 import { exitStatus, Failure, oneLine } from './failure.js';
 import { askPassword } from './password.js';
@@ -32,17 +32,17 @@ export async function open(
   }
 }
 
-/** @throws Failure if it cannot be the name of one */
-export function mutexAt(conclave: Conclave, place: Place): Mutex {
+/** What a factory of the library makes. @throws Failure for a bad name or number */
+export function primitive<T>(make: () => T): T {
   try {
-    return conclave.mutex(place);
+    return make();
   } catch (error) {
     throw asUsage(error);
   }
 }
 
 /** The library's TypeErrors and RangeErrors tell of bad arguments, before any I/O: here they are the user's. */
-function asUsage(error: unknown): unknown {
+export function asUsage(error: unknown): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   return new Failure(exitStatus.usage, oneLine(error), { cause: error });
 }

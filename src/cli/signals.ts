@@ -25,6 +25,16 @@ export class Signals implements Disposable {
   }
 }
 
+/** A signal came before there was a command to hand it to. */
+export class Interrupted extends Error {
+  readonly signalName: NodeJS.Signals;
+
+  constructor(signalName: NodeJS.Signals) {
+    super(`interrupted by ${signalName}`);
+    this.signalName = signalName;
+  }
+}
+
 /** As a shell reports a program that a signal has ended. */
 export function statusOfSignal(name: NodeJS.Signals): number {
   return exitStatus.signalled + constants.signals[name];

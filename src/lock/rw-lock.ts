@@ -75,8 +75,9 @@ export class RwLock {
 export class ReadHold extends Hold {
   #isUpgrading = false;
 
-  protected override get demand(): Demand {
-    return reading;
+  /** While it is being exchanged it cannot be asked for again. */
+  protected override get demand(): Demand | undefined {
+    return this.#isUpgrading ? undefined : reading;
   }
 
   /**
@@ -112,11 +113,6 @@ export class ReadHold extends Hold {
     return undefined;
   }
 
-  /** @internal Not while it is being exchanged. */
-  override again(...wanted: Parameters<Hold['again']>): ReturnType<Hold['again']> {
-    return this.#isUpgrading ? undefined : super.again(...wanted);
-  }
-
   /** While it is exchanged the key is gone, and not lost. */
   protected override keyGone(key: string): void {
     if (!this.#isUpgrading) super.keyGone(key);
@@ -140,7 +136,7 @@ async function exchangeIfAlone(ticket: Ticket): ReturnType<typeof takeTicketIf> 
     {
       signal: session.signal,
       if: [...ticket.guards(), ...spots.flatMap(({ line }) => line.isOnly(key))],
-      then: [remove(key)],
+      then: [remove(key), ...ticket.unsaying('ask')],
     },
   );
 }

@@ -1,8 +1,9 @@
-import { ConflictError, isConclaveError, UnavailableError } from '../base/errors.js';
+import { ConflictError } from '../base/errors.js';
 import type { Place } from '../base/keys.js';
-import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
+import { checkOptions, type WaitOptions } from '../base/wait.js';
 import { compare, type Op, prefix, put, type PutOp, txn } from '../store/operations.js';
 import { Admission, type TryOptions } from '../session/admission.js';
+import { atOnce } from '../session/at-once.js';
 import type { Connection } from '../session/connection.js';
 import { type Demand, demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
@@ -121,18 +122,10 @@ export class Semaphore {
    */
   async resize(limit: number): Promise<void> {
     checkCount(limit, 'limit');
-    const { store, runtime, closing } = this.#connection;
-    const wait = Wait.start(runtime, { timeoutMs: store.timeoutMs }, `${this.#line.title}: resize`);
-    wait.endsWith(closing);
-    try {
+    return atOnce(this.#connection, `${this.#line.title}: resize`, async (wait) => {
       const session = await wait.race(this.#connection.session());
       while (!(await this.#tryResize(session, limit, wait.signal)));
-    } catch (error) {
-      if (!isConclaveError(error, 'WAIT_TIMEOUT')) throw error;
-      throw new UnavailableError(`${error.message}: the store does not answer`, { cause: error });
-    } finally {
-      wait.end();
-    }
+    });
   }
 
   /** Who holds and who waits, in order. One read. @throws ConflictError if a newer version of this library wrote a ticket */

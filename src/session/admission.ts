@@ -1,5 +1,6 @@
 import { AlreadyHeldError, isConclaveError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
+import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import { retry } from '../store/retry.js';
 import type { Connection } from './connection.js';
@@ -10,7 +11,7 @@ import type { Hold } from './hold.js';
 import type { Line, LineState } from './line.js';
 import type { Turn } from './local-queue.js';
 import { passDelays } from './pass-delays.js';
-import { holdsHere, type Scoped } from './scope.js';
+import { grantedHere } from './scope.js';
 import type { Session } from './session.js';
 import { takeIfAdmitted, takeTicket } from './take.js';
 import { readsOf, type Request, statesOf, type Ticket } from './ticket.js';
@@ -54,8 +55,9 @@ export class Admission {
   async acquire<H extends Hold>(demand: Demand, options: WaitOptions, make: Make<H>): Promise<H> {
     const wait = this.#startWait(options);
     try {
-      const again = this.#again(demand);
-      if (again) return await this.#join(again, wait, make);
+      const held = this.#heldHere(demand);
+      if (held?.again) return await this.#join(held.again, wait, make);
+      if (held) throw this.#alreadyHeld(held.ticket);
       if (wait.immediate) {
         const hold = await this.tryAcquire(demand, { signal: options.signal }, make);
         if (hold) return hold;
@@ -79,11 +81,8 @@ export class Admission {
     const { signal } = options;
     const wait = this.#startWait({ signal, timeoutMs: this.connection.store.timeoutMs });
     try {
-      const held = this.#held();
-      if (held) {
-        const again = this.#options.isReentrant ? held.again(demand, this.#options.lines) : undefined;
-        return again && (await this.#join(again, wait, make));
-      }
+      const held = this.#heldHere(demand);
+      if (held) return held.again && (await this.#join(held.again, wait, make));
       const session = await wait.race(this.connection.session());
       wait.endsWith(session.signal);
       if (this.#queue(session)?.isBusy) return undefined;
@@ -162,8 +161,7 @@ export class Admission {
           wait.obstacle = describeBlockers(older, request.lines.length > 1 ? `; ${line.title} is` : ';');
         };
         if ((await ticket.untilAdmitted(wait.signal, onBlocked)) === 'admitted') return ticket;
-        // Behind everybody. Should the store have no space for a new ticket, one is taken in the usual way.
-        taking = requeueTicket(ticket).then(({ next }) => next ?? take());
+        taking = goBehind(ticket, take);
       }
     } catch (error) {
       this.#abandon(session, taking, turn);
@@ -191,7 +189,7 @@ export class Admission {
    */
   async #grant<H extends Hold>(ticket: Ticket, turn: Turn, wait: Wait, make: Make<H>): Promise<H> {
     try {
-      await passDelays(ticket, wait);
+      await wait.race(passDelays(ticket, wait));
       // Asked in the same turn in which the hold becomes known.
       wait.signal.throwIfAborted();
       return make(new Admitted(ticket, wait.waitedMs(), (held) => giveBack(held, turn)));
@@ -219,23 +217,26 @@ export class Admission {
     session.chore(left.then(() => turn.end()));
   }
 
-  /** The hold of a callback around this code that stands in one of the lines. */
-  #held(): Scoped | undefined {
-    const { lines } = this.#options;
-    return holdsHere().find((hold) => hold.standsIn(this.connection.store, lines));
+  /** What a callback around this code holds of these lines; for the reentrant, whether it is what the demand asks for. */
+  #heldHere(demand: Demand): { readonly ticket: Ticket; readonly again: Admitted | undefined } | undefined {
+    const { lines, isReentrant } = this.#options;
+    const granted = grantedHere().find(({ admitted }) =>
+      admitted.ticket.standsIn(this.connection.store, lines),
+    );
+    if (!granted) return undefined;
+    const { ticket } = granted.admitted;
+    const isSame = granted.demand === demand && ticket.spots.length === lines.length;
+    const isAll = lines.every((line) => ticket.standsIn(this.connection.store, [line]));
+    return { ticket, again: isReentrant && isSame && isAll ? granted.admitted : undefined };
   }
 
-  /** The same hold once more, for the reentrant. @throws AlreadyHeldError if it is held and that is not possible */
-  #again(demand: Demand): Admitted | undefined {
-    const held = this.#held();
-    if (!held) return undefined;
-    const { isReentrant, lines, title } = this.#options;
-    const again = isReentrant ? held.again(demand, lines) : undefined;
-    if (again) return again;
+  #alreadyHeld({ key, createRevision }: Ticket): AlreadyHeldError {
+    const { isReentrant, title } = this.#options;
     const hint = isReentrant
       ? 'what is asked for is more than that, or in another mode'
       : 'pass the hold on, or use `reentrant`';
-    throw new AlreadyHeldError(`${title}: the callback that asks holds ${held.key} already (${hint})`, held);
+    const facts = { key, fencingToken: createRevision };
+    return new AlreadyHeldError(`${title}: the callback that asks holds ${key} already (${hint})`, facts);
   }
 
   /** The lines as they are now, all at one revision: one linearizable read. */
@@ -243,9 +244,24 @@ export class Admission {
     const { connection } = this;
     connection.closing.throwIfAborted();
     const { lines } = this.#options;
+    const [only, ...others] = lines;
+    if (only && others.length === 0) {
+      const { header, kvs } = await connection.store.get(prefix(only.prefix));
+      return [only.stateOf(header.revision, kvs)];
+    }
     const { header, responses } = await connection.store.txn({ then: readsOf(lines) });
     return statesOf(lines, { revision: header.revision, results: responses }).map(([, state]) => state);
   }
+}
+
+/** Should the store have no space for a new ticket now, one is taken in the usual way. */
+async function goBehind(ticket: Ticket, take: () => Promise<Ticket>): Promise<Ticket> {
+  const { hadIt, next } = await requeueTicket(ticket).catch((error: unknown) => {
+    ticket.session.chore(leaveLine(ticket));
+    throw error;
+  });
+  if (next) return next;
+  return hadIt ? take() : ticket.explainGone(ticket.session.signal);
 }
 
 /** The turn of whoever does not queue locally. */

@@ -54,6 +54,7 @@ export class Admitted {
   /** The same for another ticket, put in the place of this one by a transaction that removed this one. */
   replacedBy(ticket: Ticket): Admitted {
     this.#isReplaced = true;
+    this.ticket.session.news.end(this.ticket.key);
     return new Admitted(ticket, 0, this.#giveBack);
   }
 }

@@ -28,8 +28,11 @@ export class Connection {
   readonly queues: LocalQueues = new LocalQueues();
   /** Aborts with `ClosedError` when no new call is accepted any more. */
   readonly closing: AbortSignal;
+  /** Aborts when `close` has waited for callbacks as long as it does. */
+  readonly closed: AbortSignal;
 
   readonly #closer = new AbortController();
+  readonly #closedController = new AbortController();
   readonly #opening = new Mutex();
   readonly #parent: Connection | undefined;
   /** From before their session is open until they are closed. */
@@ -44,7 +47,8 @@ export class Connection {
     this.options = options;
     this.views = new LineViews(store, options.runtime);
     this.closing = this.#closer.signal;
-    setMaxListeners(0, this.closing); // every waiter listens: many are no leak
+    this.closed = this.#closedController.signal;
+    setMaxListeners(0, this.closing, this.closed); // every waiter listens: many are no leak
     this.#parent = parent;
   }
 
@@ -54,6 +58,16 @@ export class Connection {
 
   get namespace(): string {
     return this.options.namespace;
+  }
+
+  /** No other session is opened once its own is lost. */
+  get isForOneSession(): boolean {
+    return this.#parent !== undefined;
+  }
+
+  /** The living session, if one is open. Looks at the clock. */
+  get openSession(): Session | undefined {
+    return this.#session?.isAlive() ? this.#session : undefined;
   }
 
   /**
@@ -120,6 +134,7 @@ export class Connection {
       // Also those whose session is lost: they have been told to stop, and need the time to do so.
       settledWithin(this.runtime, Promise.all(this.#bodies), drainTimeoutMs),
     ]);
+    this.#closedController.abort(reason);
     if (this.#parent) this.#parent.#children.delete(this);
   }
 

@@ -40,9 +40,16 @@ export async function leaveLine(ticket: Ticket): Promise<void> {
  * copy does nothing. While the store is over its quota it only leaves.
  */
 export async function requeueTicket(ticket: Ticket): Promise<GivenUp> {
+  const { news } = ticket.session;
   const name = ticket.session.nextTicketName();
   const nextKeys = ticket.spots.map(({ line }) => line.keyOf(name));
-  return giveUp(ticket, (attempts) => exchangeOnce(ticket, nextKeys, attempts));
+  let given: GivenUp | undefined;
+  try {
+    given = await giveUp(ticket, (attempts) => exchangeOnce(ticket, nextKeys, attempts));
+    return given;
+  } finally {
+    if (!given?.next) news.end(name);
+  }
 }
 
 interface Attempts {
@@ -53,12 +60,13 @@ interface Attempts {
 }
 
 async function giveUp(
-  { session }: Ticket,
+  { session, key }: Ticket,
   attempt: (attempts: Readonly<Attempts>) => Promise<GivenUp>,
 ): Promise<GivenUp> {
   const attempts: Attempts = { isRepeated: false, isFull: false };
   const attemptOnce = async (): Promise<GivenUp> => {
     const { hadIt, next } = await attempt(attempts);
+    session.news.end(key);
     // Not found, but an earlier copy may have done it: then finding nothing means done.
     return { hadIt: hadIt || attempts.isRepeated || next !== undefined, next };
   };
@@ -81,19 +89,24 @@ async function giveUp(
 }
 
 /** Key by key: should one be gone, the others go all the same. */
-async function removeOnce({ session, spots, createRevision }: Ticket): Promise<GivenUp> {
+async function removeOnce(ticket: Ticket): Promise<GivenUp> {
+  const { session, spots, createRevision } = ticket;
   const removals = spots.map(({ line, key }): TxnOp => {
     const mine = compare.createRevision(key, '=', createRevision);
     return txn({ if: [mine], then: [remove(key), ...line.leaving(key)] });
   });
   const [only, ...others] = removals;
-  const parts = only && others.length === 0 ? only : { then: removals };
+  const unsaying = ticket.unsaying('ask', 'forced');
+  const parts =
+    only && others.length === 0
+      ? { if: only.if, then: [...only.then, ...ticket.unsaying('ask')], else: unsaying }
+      : { then: [...removals, ...unsaying] };
   const answer = await session.store.txn(parts, {
     timeoutMs: session.requestTimeoutMs,
     signal: session.signal,
   });
   const hadEach =
-    others.length === 0 || answer.responses.every((each) => each.kind === 'txn' && each.succeeded);
+    others.length === 0 || answer.responses.every((each) => each.kind !== 'txn' || each.succeeded);
   return { hadIt: answer.succeeded && hadEach, next: undefined };
 }
 
@@ -112,7 +125,11 @@ async function exchangeOnce(
   // Looked for even if this copy puts no next ticket: an earlier one may have.
   const reads = readsOf(request.lines);
   const answer = await session.store.txn(
-    { if: ticket.guards(), then: [...exchange, ...reads], else: reads },
+    {
+      if: ticket.guards(),
+      then: [...exchange, ...ticket.unsaying('ask'), ...reads],
+      else: [...ticket.unsaying('ask', 'forced'), ...reads],
+    },
     { timeoutMs: session.requestTimeoutMs, signal: session.signal },
   );
   session.options.runtime.probe('ticket.requeued');

@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import { FencedOutError, HoldLostError, OutcomeUnknownError } from '../base/errors.js';
+import { FencedOutError, HoldLostError } from '../base/errors.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
-import type { Store } from '../store/store.js';
 import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
-import type { Line } from './line.js';
+import { suspicion, unknownCommit } from './hold-errors.js';
 import type { Dependent } from './lookout.js';
-import { runUnder, type Scoped } from './scope.js';
+import type { TicketNews } from './news.js';
+import { type Granted, runUnder } from './scope.js';
 import type { Ticket } from './ticket.js';
 
 /**
@@ -21,7 +21,7 @@ import type { Ticket } from './ticket.js';
  * the write, and a stalled etcd leader may end a lease early. Only the place that is written to can refuse: guard writes
  * to the store with `guard()` or `commit()`, and have other databases keep the highest `fencingToken` they have seen.
  */
-export class Hold implements AsyncDisposable, Scoped {
+export class Hold implements AsyncDisposable {
   readonly key: string;
   /** Larger than that of every earlier holder of the same line. Not comparable between lines. */
   readonly fencingToken: bigint;
@@ -30,9 +30,15 @@ export class Hold implements AsyncDisposable, Scoped {
    * while still holding (on `close()`, with `ClosedError`). Never by a clean release.
    */
   readonly signal: AbortSignal;
+  /**
+   * Aborts with a `ReleaseRequest` when somebody asks for what is held (`Conclave.requestRelease`): who, why, and how soon.
+   * Nothing is taken away; whether to give it back is for the holder to say.
+   */
+  readonly releaseRequested: AbortSignal;
 
   /** What it stands on. */
   protected readonly admitted: Admitted;
+  readonly #news: TicketNews;
   readonly #grantedAt: number;
   readonly #controller = new AbortController();
   readonly #dependents: readonly Dependent[];
@@ -54,6 +60,8 @@ export class Hold implements AsyncDisposable, Scoped {
     this.fencingToken = ticket.createRevision;
     this.signal = this.#controller.signal;
     setMaxListeners(0, this.signal); // whatever can be interrupted listens: many are no leak
+    this.#news = ticket.news;
+    this.releaseRequested = this.#news.releaseRequested;
     this.#grantedAt = session.options.runtime.now();
     this.#dependents = ticket.spots.map(({ key }) => ({
       key,
@@ -66,6 +74,7 @@ export class Hold implements AsyncDisposable, Scoped {
     admitted.join();
     session.options.runtime.probe('hold.granted');
     report('conclave:acquired', () => ({ key: this.key, fencingToken: this.fencingToken, waitedMs }));
+    if (this.#news.forced) this.#lose(this.#news.forced); // before this hold could be told
   }
 
   /**
@@ -103,7 +112,7 @@ export class Hold implements AsyncDisposable, Scoped {
     const { session } = this.#ticket();
     this.assertStanding();
     const answer = await session.store.txn({ if: this.guard(), then: ops }).catch((error: unknown) => {
-      throw this.#explainUnknown(error);
+      throw unknownCommit(error, this.#title());
     });
     if (answer.succeeded) return answer;
     this.keyGone(this.key);
@@ -136,16 +145,24 @@ export class Hold implements AsyncDisposable, Scoped {
   /**
    * Runs `work` under the hold, then releases. Always waits for `work`.
    *
+   * @internal
+   * @param ending aborts when the callback is to be told to stop
    * @throws the error of `work`; HoldLostError if `work` succeeded but the hold had been lost before it ended
    */
-  async during<T>(work: (hold: this) => T | Promise<T>): Promise<T> {
+  async during<T>(work: (hold: this) => T | Promise<T>, ending?: AbortSignal): Promise<T> {
+    const onEnding = (): void => this.tellToStop(ending?.reason);
+    if (ending?.aborted) onEnding();
     // Lost, or told to stop, before it began.
     if (this.signal.aborted) {
       await this[Symbol.asyncDispose]();
       throw this.signal.reason;
     }
+    ending?.addEventListener('abort', onEnding, { once: true });
     // An `async` wrapper: a synchronous throw becomes a rejection.
-    const body = runUnder(this, async () => work(this));
+    const body = runUnder(
+      () => this.#latest().#granted(),
+      async () => work(this),
+    );
     this.#runs(body); // it may have become another hold already
     try {
       const result = await body;
@@ -154,39 +171,35 @@ export class Hold implements AsyncDisposable, Scoped {
     } catch (error) {
       await this.#runs(undefined)[Symbol.asyncDispose](); // The body's error is the one to report.
       throw error;
+    } finally {
+      ending?.removeEventListener('abort', onEnding);
     }
-  }
-
-  /** @internal Whether it keeps others out of one of these lines. Looks at the clock. */
-  standsIn(store: Store, lines: readonly Line[]): boolean {
-    if (this.#successor) return this.#successor.standsIn(store, lines);
-    this.#noticeLoss();
-    if (this.#state !== 'held' || this.#ticket().session.store !== store) return false;
-    return this.#ticket().spots.some(({ line }) => lines.some(({ prefix }) => prefix === line.prefix));
-  }
-
-  /** @internal What a second hold like this one can stand on; undefined if the demand or the lines are others. */
-  again(demand: Demand, lines: readonly Line[]): Admitted | undefined {
-    if (this.#successor) return this.#successor.again(demand, lines);
-    const { spots } = this.#ticket();
-    const isSame =
-      spots.length === lines.length && spots.every(({ line }, i) => line.prefix === lines[i]?.prefix);
-    return isSame && this.demand === demand && this.#state === 'held' ? this.admitted : undefined;
   }
 
   /**
    * Goes on as `next`, which stands in the line already. The callback under this hold goes on under that one, which is
-   * released when it has ended; `signal` speaks for both.
+   * released when it has ended; `signal` and `releaseRequested` speak for both.
    */
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
     this.#runs(this.#body);
     next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
+    this.#news.follow(next.#news);
     await this.release();
   }
 
+  /** "Stop now", while the key still stands. */
+  protected tellToStop(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  /** A callback runs under it, and will release it. */
+  protected get hasBody(): boolean {
+    return this.#body !== undefined;
+  }
+
   /** What it may be asked for again as. */
-  protected get demand(): Demand {
+  protected get demand(): Demand | undefined {
     return this.#ticket().request.demand;
   }
 
@@ -197,7 +210,18 @@ export class Hold implements AsyncDisposable, Scoped {
   }
 
   protected keyGone(key: string): void {
-    this.#lose(new Error(`ticket ${key} was removed by somebody else`));
+    this.#lose(this.#news.forced ?? new Error(`ticket ${key} was removed by somebody else`));
+  }
+
+  /** What code inside its callback holds. */
+  #granted(): Granted | undefined {
+    this.#noticeLoss();
+    return this.#state === 'held' ? { admitted: this.admitted, demand: this.demand } : undefined;
+  }
+
+  /** Itself, or what it was exchanged for. */
+  #latest(): Hold {
+    return this.#successor ? this.#successor.#latest() : this;
   }
 
   #ticket(): Ticket {
@@ -238,9 +262,8 @@ export class Hold implements AsyncDisposable, Scoped {
     );
   }
 
-  /** "Stop now", while the key still stands. */
   async #stop(reason: Error): Promise<void> {
-    this.#controller.abort(reason);
+    this.tellToStop(reason);
     // A handle has nobody to wait for. A callback is waited for, and releases by itself.
     if (this.#body) await this.#body.catch(() => {});
     await this[Symbol.asyncDispose]();
@@ -265,18 +288,8 @@ export class Hold implements AsyncDisposable, Scoped {
     void this.admitted.leave().catch(() => {});
   }
 
-  /** More can be said of a guarded write than of any: what becomes of it is settled when the ticket goes. */
-  #explainUnknown(error: unknown): unknown {
-    if (!(error instanceof OutcomeUnknownError)) return error;
-    const text = `commit under the ${this.#title()}: sent, but not answered; it may be applied as long as the ticket stands, not after`;
-    return new OutcomeUnknownError(text, { cause: error });
-  }
-
   #notHeld(): HoldLostError {
-    const why =
-      this.#state === 'released'
-        ? 'it has been released'
-        : 'the wall clock has jumped, the machine may have been suspended; a renewal will tell';
+    const why = this.#state === 'released' ? 'it has been released' : suspicion;
     return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`, this);
   }
 

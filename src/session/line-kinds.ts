@@ -26,6 +26,12 @@ export const lineKinds: Readonly<Record<LineKind, Traits>> = {
   election: { folder: 'election', tickets: '', divide: byOrder, title: 'election' },
 };
 
+/** @throws TypeError unless it is one */
+export function checkKind(kind: LineKind): LineKind {
+  if (Object.hasOwn(lineKinds, kind)) return kind;
+  throw new TypeError(`kind must be one of ${Object.keys(lineKinds).join(', ')}`);
+}
+
 /** @throws TypeError, RangeError for a bad name or path */
 export function lineOf(namespace: string, kind: LineKind, place: Place, spec: Partial<LineSpec> = {}): Line {
   const { folder, title } = lineKinds[kind];

@@ -1,5 +1,5 @@
 import { toText } from '../base/bytes.js';
-import { ConflictError, isConclaveError, ResourceExhaustedError } from '../base/errors.js';
+import { isConclaveError, ResourceExhaustedError } from '../base/errors.js';
 import { type Runtime, sleep } from '../base/runtime.js';
 import {
   compare,
@@ -119,7 +119,8 @@ export class LockDelay {
     );
     const [marker, ticket] = answer.responses.flatMap((each) => (each.kind === 'get' ? [each.kvs[0]] : []));
     if (ticket?.createRevision !== createRevision) {
-      throw new ConflictError(`ticket ${key} was removed from the line by somebody else`);
+      await session.confirm();
+      throw session.news.of(key).whyGone(key);
     }
     return marker;
   }

@@ -1,10 +1,12 @@
 import { toText } from '../base/bytes.js';
 import { ClosedError, CompactedError, type ConclaveError, type SessionLostError } from '../base/errors.js';
+import { messageIn, ticketNameIn } from '../base/keys.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import { get, prefix } from '../store/operations.js';
-import type { StoreEvent } from '../store/results.js';
+import type { KeyValue, StoreEvent } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import type { Watch } from '../store/watch.js';
+import type { News } from './news.js';
 
 /** Something that ends with its session and that the store may remove by itself: a hold on a ticket. */
 export interface Dependent {
@@ -28,13 +30,16 @@ export interface LookoutOptions {
   /** How often to look although no event came; at least every 10 s is not useful. */
   readonly intervalMs: number;
   readonly dependents: ReadonlySet<Dependent>;
+  /** Is told what others say about the session's tickets. */
+  readonly news: News;
   /** The session key is gone. */
   readonly onGone: () => void;
 }
 
 /**
  * Watches over a session's keys in the store: its own by a watch, since keep-alive may hide a revoke (etcd before 3.4.38),
- * and all of them by a slow look, since events may be lost (3.4.23 around compactions).
+ * and all of them by a slow look, since events may be lost (3.4.23 around compactions). What others say to the session
+ * stands below its key, and is found in both ways.
  */
 export class Lookout {
   readonly #store: Store;
@@ -77,16 +82,18 @@ export class Lookout {
   async #lookAt(dependents: readonly Dependent[]): Promise<bigint | undefined> {
     const { key, createRevision, onGone } = this.#options;
     const ops = [key, ...dependents.map((dependent) => dependent.key)].map((k) => get(k, { keysOnly: true }));
-    const answer = await this.#store.txn({ then: ops }).catch(() => undefined);
+    const answer = await this.#store.txn({ then: [get(prefix(`${key}/`)), ...ops] }).catch(() => undefined);
     if (!answer || this.#over.signal.aborted) return undefined;
     const { revision } = answer.header;
     // An answer from before the session proves nothing (etcd 3.4.20 to 3.4.41 can give a stale one).
     if (revision < createRevision) return undefined;
-    const [self, ...kvs] = answer.responses.map(({ kvs }) => kvs[0]);
+    const [messages, ...others] = answer.responses;
+    const [self, ...kvs] = others.map(({ kvs }) => kvs[0]);
     if (self?.createRevision !== createRevision) {
       onGone();
       return undefined;
     }
+    for (const message of messages?.kvs ?? []) this.#hear(message);
     dependents.forEach((dependent, i) => {
       if (revision < dependent.createRevision || !this.#options.dependents.has(dependent)) return;
       if (kvs[i]?.createRevision !== dependent.createRevision) dependent.keyGone();
@@ -111,6 +118,7 @@ export class Lookout {
         created: () => {},
         events: (_revision, events) => {
           if (events.some((event) => this.#isEnd(event))) this.#options.onGone();
+          else for (const { type, kv } of events) if (type === 'put') this.#hear(kv);
         },
         // Rejects if the store is closed meanwhile: then nothing is left to watch.
         ended: (error) => void this.#watchEnded(error).catch(() => {}),
@@ -120,6 +128,18 @@ export class Lookout {
 
   #isEnd({ type, kv }: StoreEvent): boolean {
     return type === 'delete' && toText(kv.key) === this.#options.key;
+  }
+
+  #hear({ key, value }: KeyValue): void {
+    const { news, dependents } = this.#options;
+    const message = messageIn(this.#options.key, toText(key));
+    if (!message) return;
+    news.hear(message.kind, message.ticket, value);
+    if (message.kind === 'ask') return;
+    // Put by the very transaction that has removed it.
+    for (const dependent of [...dependents]) {
+      if (ticketNameIn(dependent.key) === message.ticket) dependent.keyGone();
+    }
   }
 
   #isWatching(): boolean {

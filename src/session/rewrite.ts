@@ -26,29 +26,31 @@ export class Rewriter {
    * Tries until it is answered or the session is over.
    *
    * @returns the revision of the write
-   * @throws HoldLostError if the ticket is gone; SessionLostError; AuthError; ResourceExhaustedError if the store is over
-   * its quota: it may be written then, or not
+   * @throws HoldLostError if the ticket is gone, or its session is over; AuthError; ResourceExhaustedError if the store is
+   * over its quota: it may be written then, or not
    */
   async write(value: Bytes): Promise<bigint> {
     return this.#oneByOne.runExclusive(async () => {
       const { session } = this.#ticket;
-      const attempts = { isRepeated: false };
-      return retry(session.options.runtime, () => this.#writeOnce(value, attempts.isRepeated), {
+      const writing = retry(session.options.runtime, () => this.#writeOnce(value), {
         signal: session.signal,
         maxDelayMs: 500,
         again: (error) => {
           if (error === tryAgain) return true;
           if (isSpaceExceeded(error)) throw new ResourceExhaustedError(fullText, { cause: error });
-          if (isConclaveError(error, 'OUTCOME_UNKNOWN')) attempts.isRepeated = true;
-          else if (!isConclaveError(error, 'UNAVAILABLE')) return false;
+          if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE'))
+            return false;
           session.assertAlive();
           return true;
         },
       });
+      return writing.catch((error: unknown) => {
+        throw isConclaveError(error, 'SESSION_LOST') ? this.#gone(error) : error;
+      });
     });
   }
 
-  async #writeOnce(value: Bytes, isRepeated: boolean): Promise<bigint> {
+  async #writeOnce(value: Bytes): Promise<bigint> {
     const { session, key, createRevision } = this.#ticket;
     session.assertAlive();
     const answer = await session.store.txn(
@@ -63,9 +65,9 @@ export class Rewriter {
     if (answer.succeeded) return this.#standsAt(answer.header.revision);
     const [kv] = answer.responses[0].kvs;
     if (kv?.createRevision !== createRevision) throw this.#gone();
-    // Nobody else writes here: it is one of our own copies that has arrived. That of an earlier call must be overwritten.
+    // Nobody else writes here: one of our own copies has arrived. That of an earlier call must be overwritten.
     this.#standsAt(kv.modRevision);
-    if (isRepeated && equalBytes(kv.value, toBytes(value))) return kv.modRevision;
+    if (equalBytes(kv.value, toBytes(value))) return kv.modRevision;
     throw tryAgain;
   }
 
@@ -74,10 +76,11 @@ export class Rewriter {
     return modRevision;
   }
 
-  #gone(): HoldLostError {
+  #gone(cause?: Error): HoldLostError {
     const { title, key, createRevision } = this.#ticket;
     const facts = { key, fencingToken: createRevision };
-    return new HoldLostError(`the ticket of ${title} (${key}) is gone: nothing was written`, facts);
+    const why = cause ? `: ${cause.message}` : '';
+    return new HoldLostError(`the ticket of ${title} (${key}) is gone${why}`, facts, { cause });
   }
 }
 

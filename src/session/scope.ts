@@ -1,30 +1,29 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { HoldFacts } from '../base/errors.js';
-import type { Store } from '../store/store.js';
 import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
-import type { Line } from './line.js';
 
-/** A hold, as whoever wants the same again sees it. */
-export interface Scoped extends HoldFacts {
-  /** Whether it keeps others out of one of these lines. Looks at the clock. */
-  standsIn(store: Store, lines: readonly Line[]): boolean;
-  /** What a second hold like this one can stand on; undefined if the demand or the lines are others. */
-  again(demand: Demand, lines: readonly Line[]): Admitted | undefined;
+/** What a hold stands on, and what it was asked for as. */
+export interface Granted {
+  readonly admitted: Admitted;
+  /** undefined: it cannot be asked for again as anything. */
+  readonly demand: Demand | undefined;
 }
 
-const storage = new AsyncLocalStorage<readonly Scoped[]>();
+/** A hold that a callback runs under; undefined once it has been lost or given back. Looks at the clock. */
+type Holding = () => Granted | undefined;
 
-export function runUnder<T>(hold: Scoped, work: () => T): T {
-  return storage.run([...holdsHere(), hold], work);
+const storage = new AsyncLocalStorage<readonly Holding[]>();
+
+export function runUnder<T>(holding: Holding, work: () => T): T {
+  return storage.run([...(storage.getStore() ?? []), holding], work);
 }
 
 /**
- * The holds under which the present code runs: those of the callbacks around it (`run`, `lead`), outermost first. Whoever
- * acquires one of them again would wait for itself. Some may have ended since: what a callback has started can outlive it.
+ * What the callbacks around the present code (`run`, `lead`) hold, outermost first: whoever acquires one of these again
+ * would wait for itself. What a callback has started can outlive it, and its hold.
  *
  * A hold from `acquire()` is not among them: whose code runs under it cannot be told.
  */
-export function holdsHere(): readonly Scoped[] {
-  return storage.getStore() ?? [];
+export function grantedHere(): readonly Granted[] {
+  return (storage.getStore() ?? []).map((holding) => holding()).filter((granted) => granted !== undefined);
 }

@@ -11,6 +11,7 @@ import { Deadline } from './deadline.js';
 import { Epoch } from './epoch.js';
 import { openLease, type Origin, type SessionOptions } from './open-lease.js';
 import { type Dependent, Lookout } from './lookout.js';
+import { News } from './news.js';
 import { Receipts } from './receipts.js';
 
 /** Past its deadline by this much and no timer has fired: the process did not run. */
@@ -37,6 +38,7 @@ export class Session {
   readonly options: SessionOptions;
   readonly epoch: Epoch;
   readonly receipts: Receipts;
+  readonly news: News = new News();
   readonly store: Store;
   /** Aborts with `SessionLostError` when the session is over. */
   readonly signal: AbortSignal;
@@ -98,6 +100,7 @@ export class Session {
       createRevision: kv.createRevision,
       intervalMs: deadline.ttlMs,
       dependents: this.#dependents,
+      news: this.news,
       onGone,
     });
     this.#scheduleDeadline();
@@ -159,8 +162,11 @@ export class Session {
     await this.#lookout.look();
   }
 
+  /** Whoever uses it ends its `news` once no ticket of this name stands any more. */
   nextTicketName(): string {
-    return ticketName(this.leaseId, ++this.#ticketCounter);
+    const name = ticketName(this.leaseId, ++this.#ticketCounter);
+    this.news.begin(name);
+    return name;
   }
 
   /** Loss will be told to `dependent`, and its key is looked after, until `forget`. */

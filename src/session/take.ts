@@ -48,14 +48,20 @@ export async function takeTicketIf(request: Request, options: ConditionalTake): 
   const { session, lines } = request;
   const name = session.nextTicketName();
   const keys = lines.map((line) => line.keyOf(name));
-  return retry(session.options.runtime, () => takeOnce(request, keys, options), {
-    signal: options.signal,
-    maxDelayMs: 500,
-    again: (error) => {
-      if (error === tryAgain) return true;
-      return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
-    },
-  });
+  let taken: Ticket | NotTaken | undefined;
+  try {
+    taken = await retry(session.options.runtime, () => takeOnce(request, keys, options), {
+      signal: options.signal,
+      maxDelayMs: 500,
+      again: (error) => {
+        if (error === tryAgain) return true;
+        return Boolean(options.isPatient) && isConclaveError(error, 'UNAVAILABLE') && session.isAlive();
+      },
+    });
+    return taken;
+  } finally {
+    if (!(taken instanceof Ticket)) session.news.end(name);
+  }
 }
 
 /**
@@ -162,10 +168,7 @@ async function settle(
 /** Nobody else uses the keys, so this needs no guard; until it is answered or the session is over. */
 async function removeKeys({ session, lines }: Request, keys: readonly string[]): Promise<void> {
   const timeoutMs = session.requestTimeoutMs;
-  const removals = lines.flatMap((line, i) => {
-    const key = keys[i] ?? '';
-    return [remove(key), ...line.leaving(key)];
-  });
+  const removals = keys.flatMap((key, i) => [remove(key), ...(lines[i]?.leaving(key) ?? [])]);
   await retry(
     session.options.runtime,
     () => session.store.txn({ then: removals }, { timeoutMs, signal: session.signal }),

@@ -86,11 +86,14 @@ export function readTicket(kv: KeyValue): TicketInfo {
 /** For messages; never throws. */
 export function describeTicket(kv: KeyValue): string {
   const content = parse(kv.value);
-  const who = content?.holder
-    ? `${content.holder.name} (host ${content.holder.host}, pid ${content.holder.pid})`
-    : 'another program';
+  const who = content?.holder ? describeHolder(content.holder) : 'another program';
   const since = content?.since === undefined ? '' : ` since ${isoTime(content.since)}`;
   return `${who}${since}, token ${kv.createRevision}`;
+}
+
+/** For messages. */
+export function describeHolder({ name, host, pid }: Holder): string {
+  return `${name} (host ${host}, pid ${pid})`;
 }
 
 interface Content extends Wish {
@@ -123,7 +126,7 @@ function parse(bytes: Uint8Array): Content | undefined {
 
 type Fields = Partial<Record<keyof Content, unknown>>;
 
-function isHolder(holder: unknown): holder is Holder {
+export function isHolder(holder: unknown): holder is Holder {
   if (typeof holder !== 'object' || holder === null) return false;
   const { name, host, pid, ns } = holder as Partial<Record<keyof Holder, unknown>>;
   return (

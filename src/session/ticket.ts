@@ -1,11 +1,13 @@
 import { toText } from '../base/bytes.js';
-import { ConflictError } from '../base/errors.js';
+import { type MessageKind, messageKey, ticketNameIn } from '../base/keys.js';
 import { raceSignal, withOwnSignal } from '../base/wait.js';
-import { compare, type Compare, type GetOp } from '../store/operations.js';
+import { compare, type Compare, type GetOp, remove, type RemoveOp } from '../store/operations.js';
 import type { KeyValue, OpResult } from '../store/results.js';
+import type { Store } from '../store/store.js';
 import type { Demand } from './demand.js';
 import type { Line, LineState } from './line.js';
 import type { LineViews } from './line-view.js';
+import type { TicketNews } from './news.js';
 import type { Session } from './session.js';
 
 /** Who wants what, and where: one ticket, standing in each of the lines. */
@@ -76,9 +78,26 @@ export class Ticket {
     return this.request.title;
   }
 
+  /** In one of these lines, at least. */
+  standsIn(store: Store, lines: readonly Line[]): boolean {
+    if (this.session.store !== store) return false;
+    return this.spots.some((spot) => lines.some(({ prefix }) => prefix === spot.line.prefix));
+  }
+
   /** All true in the store for exactly as long as this ticket stands in all its lines. */
   guards(): readonly Compare[] {
     return this.spots.map(({ key }) => compare.createRevision(key, '=', this.createRevision));
+  }
+
+  /** What others have said about it. */
+  get news(): TicketNews {
+    return this.session.news.of(this.key);
+  }
+
+  /** Removes what others have said about it: part of whatever removes it, or finds it gone. Nothing more can come then. */
+  unsaying(...kinds: readonly MessageKind[]): readonly RemoveOp[] {
+    const { session, key } = this;
+    return kinds.map((kind) => remove(messageKey(session.key, kind, ticketNameIn(key))));
   }
 
   /** Whether the rule lets it pass, by what the transaction saw that put it. @throws ConflictError if it never can */
@@ -122,7 +141,7 @@ export class Ticket {
       );
     }
     for (const verdict of verdicts.values()) {
-      if (verdict === 'gone') await this.#explainGone(signal);
+      if (verdict === 'gone') await this.explainGone(signal);
       if (typeof verdict === 'object') throw verdict.error;
       if (verdict === 'yields') return 'yields';
     }
@@ -147,10 +166,11 @@ export class Ticket {
     return yields?.({ older, mine, younger: state.tickets.slice(place + 1) }) ? 'yields' : 'blocked';
   }
 
-  async #explainGone(signal: AbortSignal): Promise<never> {
+  /** Found missing. @throws SessionLostError if that is why; else what is known of who has removed it; the signal's reason */
+  async explainGone(signal: AbortSignal): Promise<never> {
     await raceSignal(this.session.confirm(), signal);
     this.session.assertAlive();
-    throw new ConflictError(`ticket ${this.key} was removed from the line by somebody else`);
+    throw this.news.whyGone(this.key);
   }
 }
 

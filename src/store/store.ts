@@ -67,6 +67,11 @@ export class Store {
     return this.#endpoints.all;
   }
 
+  /** The one that calls go to at the moment. */
+  get endpoint(): string {
+    return this.#endpoints.pick();
+  }
+
   async put(key: Bytes, value: Bytes, options: PutOptions & CallOptions = {}): Promise<Answer<PutResult>> {
     return this.#caller.call('put', put(key, value, options), options);
   }

@@ -22,7 +22,12 @@ function endpoints(...args: string[]): readonly string[] {
 describe('lock', () => {
   it('waits for ever, with the TTL of the library, if nothing else is said', () => {
     const request = parseLock(['orders/42', '--', 'make', 'all']);
-    expect(request).toMatchObject({ place: 'orders/42', ttlMs: 15_000, timeoutMs: Infinity, isJson: false });
+    expect(request).toMatchObject({
+      places: ['orders/42'],
+      ttlMs: 15_000,
+      timeoutMs: Infinity,
+      isJson: false,
+    });
     expect(request.command).toEqual(['make', 'all']);
   });
 
@@ -33,7 +38,7 @@ describe('lock', () => {
 
   it('takes its options on either side of the name', () => {
     const request = parseLock(['--ttl', '2s', 'a', '--timeout=5s', '--namespace', 'n']);
-    expect(request).toMatchObject({ place: 'a', ttlMs: 2_000, timeoutMs: 5_000, command: undefined });
+    expect(request).toMatchObject({ places: ['a'], ttlMs: 2_000, timeoutMs: 5_000, command: undefined });
     expect(request.store.namespace).toBe('n');
   });
 
@@ -43,7 +48,11 @@ describe('lock', () => {
   });
 
   it('takes a raw prefix in the place of the name', () => {
-    expect(parseLock(['--path', '/locks/a', '--', 'true']).place).toEqual({ path: '/locks/a' });
+    expect(parseLock(['--path', '/locks/a', '--', 'true']).places).toEqual([{ path: '/locks/a' }]);
+  });
+
+  it('takes several names, if a command follows', () => {
+    expect(parseLock(['a', 'b', '--ttl', '2s', 'c', '--', 'make']).places).toEqual(['a', 'b', 'c']);
   });
 
   it.each([
@@ -52,6 +61,7 @@ describe('lock', () => {
     [['a', '--'], 'nothing to run'],
     [['a', 'true'], 'the command stands behind "--"'],
     [['a', '--path', 'p'], 'in the place of the name'],
+    [['a', 'b', '--path', 'p', '--', 'true'], 'the command stands behind "--"'],
     [['a', '--ttl', '1s'], '2s at least'],
     [['a', '--ttl', '2500ms'], 'whole seconds'],
     [['a', '--ttl', '15'], 'no unit'],

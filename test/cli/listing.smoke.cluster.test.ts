@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Conclave, connect, type Hold } from '../../src/index.js';
 import { Cluster } from '../rig/cluster.js';
 import { conclave, type Ended, until } from './conclave-program.js';
@@ -70,9 +70,10 @@ it('inspect shows the holder, then who waits, in order', async () => {
   const { status, stdout } = await run('inspect', 'orders/42');
   const lines = stdout.trimEnd().split('\n');
   expect(status).toBe(0);
-  expect(lines.map((line) => line.split(' ')[0])).toEqual(['PLACE', 'holds', '1']);
-  expect(lines[1]).toContain('nightly');
-  expect(lines[2]).toContain('other');
+  expect(lines.map((line) => line.split(' ')[0])).toEqual(['mutex', 'PLACE', 'holds', '1']);
+  expect(lines[1]).toMatch(/^PLACE +WHO +SINCE +TOKEN +KEY$/);
+  expect(lines[2]).toContain('nightly');
+  expect(lines[3]).toContain('other');
 });
 
 it('inspect --json prints one object', async () => {
@@ -81,7 +82,7 @@ it('inspect --json prints one object', async () => {
       kind: 'mutex',
       name: 'orders/42',
       revision: expect.stringMatching(/^\d+$/) as string,
-      holder: ticket('nightly'),
+      holders: [ticket('nightly')],
       waiters: [ticket('other')],
     },
   ]);
@@ -89,14 +90,89 @@ it('inspect --json prints one object', async () => {
 
 it('inspect finds a line by its raw prefix', async () => {
   const { stdout } = await run('inspect', '--path', 'conclave/lock/orders%2F42', '--json');
-  expect(jsonLines(stdout)).toMatchObject([{ path: 'conclave/lock/orders%2F42', holder: ticket('nightly') }]);
+  expect(jsonLines(stdout)).toMatchObject([
+    { path: 'conclave/lock/orders%2F42', holders: [ticket('nightly')] },
+  ]);
 });
 
 it('inspect says if a lock is free', async () => {
   expect(await run('inspect', 'unknown')).toMatchObject({ status: 0, stdout: 'free\n' });
-  expect(jsonLines((await run('inspect', 'unknown', '--json')).stdout)).toMatchObject([
-    { holder: null, waiters: [] },
+  expect(jsonLines((await run('inspect', 'unknown', '--json')).stdout)).toEqual([
+    { name: 'unknown', holders: [], waiters: [] },
   ]);
+});
+
+describe('with something of every kind', () => {
+  const held: Hold[] = [];
+
+  beforeEach(async () => {
+    const name = 'orders/42';
+    held.push(await nightly.rwLock(name).read.acquire(), await other.rwLock(name).read.acquire());
+    await nightly.semaphore(name).resize(3);
+    held.push(await nightly.semaphore(name).acquire({ permits: 2 }));
+    held.push(await other.election(name).campaign('host-7', { priority: 5 }));
+    await nightly.semaphore(name).resize(1);
+  });
+  afterEach(async () => {
+    await Promise.all(held.splice(0).map((each) => each.release()));
+  });
+
+  it('ls has a line for each holder, with what it may do', async () => {
+    const [header, ...lines] = (await run('ls')).stdout.trimEnd().split('\n');
+    expect(header).toMatch(/^KIND +NAME +HOLDER +SINCE +TOKEN +MODE +PERMITS +WAITERS$/);
+    expect(lines.map((line) => line.replace(/\(.+\) +\d{4}-\S+Z +\d+/, '').split(/ +/))).toEqual([
+      ['mutex', 'orders/42', 'nightly', '1'],
+      ['rwlock', 'orders/42', 'nightly', 'read', '0'],
+      ['rwlock', 'orders/42', 'other', 'read', '0'],
+      ['semaphore', 'orders/42', 'nightly', '2', '0'],
+      ['election', 'orders/42', 'other', '0'],
+    ]);
+  });
+
+  it('ls --kind shows those of one kind', async () => {
+    expect(jsonLines((await run('ls', '--kind', 'rwlock', '--json')).stdout)).toMatchObject([
+      { kind: 'rwlock', holders: [{ mode: 'read' }, { mode: 'read' }], waiters: [] },
+    ]);
+    expect(await run('ls', '--kind', 'lock')).toMatchObject({ status: 64, stdout: '' });
+  });
+
+  it('inspect shows every kind in which somebody stands under the name', async () => {
+    const { stdout } = await run('inspect', 'orders/42');
+    expect(stdout.split('\n').filter((line) => !/^(PLACE|holds|1) /.test(line))).toEqual([
+      'mutex orders/42',
+      'rwlock orders/42',
+      'semaphore orders/42: 2 of 1 permits taken, over limit',
+      'election orders/42',
+      '',
+    ]);
+    expect(stdout).toMatch(
+      /^PLACE +WHO +SINCE +TOKEN +VALUE +PRIORITY +KEY\nholds +other .+ host-7 +5 +conclave/m,
+    );
+  });
+
+  it('inspect --json prints an object for each kind', async () => {
+    expect(jsonLines((await run('inspect', 'orders/42', '--json')).stdout)).toMatchObject([
+      { kind: 'mutex', name: 'orders/42' },
+      { kind: 'rwlock', holders: [{ mode: 'read' }, { mode: 'read' }] },
+      { kind: 'semaphore', limit: 1, used: 2, isOverLimit: true, holders: [{ permits: 2 }], waiters: [] },
+      { kind: 'election', holders: [{ value: 'host-7', priority: 5 }], waiters: [] },
+    ]);
+  });
+
+  it('inspect --kind shows one kind, free or not, by name or by path', async () => {
+    const semaphore = await run(
+      'inspect',
+      '--path',
+      'conclave/semaphore/orders%2F42',
+      '--kind',
+      'semaphore',
+      '--json',
+    );
+    expect(jsonLines(semaphore.stdout)).toMatchObject([{ kind: 'semaphore', limit: 1, used: 2 }]);
+    expect((await run('inspect', 'unused', '--kind', 'semaphore')).stdout).toBe(
+      'semaphore unused: no limit yet\nfree\n',
+    );
+  });
 });
 
 it('prints a line for a ticket that another program has put', async () => {

@@ -180,6 +180,10 @@ it('answers wrong usage with 64 and a line that says what to do', async () => {
     ['lock', 'a', 'b'],
     ['ls', 'a'],
     ['inspect'],
+    ['inspect', 'a', '--kind', 'lock'],
+    ['rwlock', 'a'],
+    ['semaphore', 'a', '--resize', '0'],
+    ['elect', '--observe'],
   ]) {
     const { status, stdout, stderr } = await conclave(args, env);
     expect([args, status, stdout]).toEqual([args, 64, '']);
@@ -200,6 +204,9 @@ it('explains itself, and each of its commands', async () => {
     ['lock', 'a', '-h'],
     ['ls', '--help'],
     ['inspect', '--help'],
+    ['rwlock', '--help'],
+    ['semaphore', '--help'],
+    ['elect', '--help'],
   ]) {
     const { status, stdout, stderr } = await conclave(args);
     expect([args, status, stderr]).toEqual([args, 0, '']);

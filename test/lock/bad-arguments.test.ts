@@ -63,4 +63,65 @@ describe('before anything is sent', () => {
     expect(await outcome(client.list({ kind: kind as LineKind }).next())).toBeInstanceOf(TypeError);
     expect(world.calls(client)).toEqual([]);
   });
+
+  it.each([
+    [{ kind: 'lock' }, /kind must be one of mutex/],
+    [{ kind: 'toString' }, /kind/],
+    [{ place: '' }, /name/],
+    [{ place: { path: '' } }, /path/],
+    [{ options: null }, /options/],
+    [{ options: { reason: 5 } }, /reason/],
+    [{ options: { reason: 'x', deadline: 5 } }, /unknown option "deadline"/],
+  ])('requestRelease and forceRelease refuse %j', async (given, message) => {
+    await using world = await World.open();
+    const client = await world.client();
+    const { kind, place, options } = {
+      ...{ kind: 'mutex', place: 'm', options: { reason: 'x' } },
+      ...given,
+    } as Args;
+
+    for (const attempt of [
+      outcome(client.requestRelease(kind, place, options)),
+      outcome(client.forceRelease(kind, place, options)),
+    ]) {
+      expect(await attempt).toBeInstanceOf(TypeError);
+      expect(await attempt).toMatchObject({ message: expect.stringMatching(message) as unknown });
+    }
+    expect(world.calls(client)).toEqual([]);
+  });
+
+  it('requestRelease refuses a deadline that is none, forceRelease a ticket of another line', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    for (const deadlineMs of [-1, NaN, 2 ** 31])
+      expect(await outcome(client.requestRelease('mutex', 'm', { reason: 'x', deadlineMs }))).toBeInstanceOf(
+        RangeError,
+      );
+    for (const ticket of ['', 'conclave/lock/m/', 'conclave/lock/other/1-1', 'conclave/semaphore/m/1-1', 5]) {
+      const force = { reason: 'x', ticket: ticket as string };
+      expect(await outcome(client.forceRelease('mutex', 'm', force))).toBeInstanceOf(TypeError);
+    }
+    expect(
+      await outcome(
+        client.forceRelease('semaphore', 's', { reason: 'x', ticket: 'conclave/semaphore/s/limit' }),
+      ),
+    ).toBeInstanceOf(TypeError);
+    expect(world.calls(client)).toEqual([]);
+  });
+
+  it('health refuses options that are none', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    expect(await outcome(client.health({ timeoutMs: NaN }))).toBeInstanceOf(RangeError);
+    expect(await outcome(client.health({ timeout: 5 } as object))).toBeInstanceOf(TypeError);
+    expect(world.calls(client)).toEqual([]);
+  });
 });
+
+interface Args {
+  readonly kind: LineKind;
+  readonly place: Place;
+  readonly options: { readonly reason: string };
+}

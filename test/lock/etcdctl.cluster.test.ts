@@ -6,7 +6,7 @@ import type { Conclave } from '../../src/conclave.js';
 import { connect } from '../../src/connect.js';
 import { get } from '../../src/store/operations.js';
 import { Cluster } from '../rig/cluster.js';
-import { EtcdctlLock } from '../rig/etcdctl-lock.js';
+import { EtcdctlLock } from '../rig/etcdctl-program.js';
 import { figure, guardMs, untilWaiting } from './fixture.js';
 
 let cluster: Cluster;

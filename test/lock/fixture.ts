@@ -5,10 +5,11 @@ import { systemRuntime } from '../../src/base/runtime.js';
 import { Conclave, type ConclaveOptions } from '../../src/conclave.js';
 import { EtcdTransport } from '../../src/etcd/transport.js';
 import type { Mutex, MutexState } from '../../src/lock/mutex.js';
+import { guardMs } from '../rig/patience.js';
 import { RecordingTransport } from '../rig/recording-transport.js';
 
-/** Far more than anything here takes: it only keeps a broken test from hanging. */
-export const guardMs = 60_000;
+export { figure } from '../rig/figure.js';
+export { guardMs };
 
 /** A Conclave on etcd whose traffic can be looked at. */
 export interface Recorded extends AsyncDisposable {
@@ -50,9 +51,4 @@ export async function outcome<T>(promise: Promise<T>): Promise<Outcome<T>> {
 /** Resolves when the signal has aborted. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort', { signal: AbortSignal.timeout(guardMs) });
-}
-
-/** A figure for whoever reads the output of a run. */
-export function figure(what: string, value: number | string): void {
-  console.log(`figure: ${what}: ${typeof value === 'number' ? `${Math.round(value)} ms` : value}`);
 }

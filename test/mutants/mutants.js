@@ -7,6 +7,8 @@
  * `also`: where two guards cover for each other, the second one.
  */
 
+import { electionMutants } from './election.js';
+
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
 const guards = 'test/lock/guards.test.ts';
@@ -25,6 +27,8 @@ const keepAlive = 'test/store/keep-alive.test.ts';
 const outcome = 'test/store/outcome.test.ts';
 const caller = 'test/store/caller.test.ts';
 const lease = 'test/store/lease.test.ts';
+const request = 'test/asking/request.test.ts';
+const force = 'test/asking/force.test.ts';
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
@@ -51,6 +55,118 @@ export const mutants = [
     replace: '',
     test: lock,
     title: 'learns of a revoked lease from its watch although keep-alives go on being answered',
+  },
+  {
+    name: 'asked: what the watch of the session tells is ignored',
+    file: 'src/session/lookout.ts',
+    find: "else for (const { type, kv } of events) if (type === 'put') this.#hear(kv);",
+    replace: '',
+    test: request,
+    title: 'is told who asks, why, and by when, and goes on holding',
+  },
+  {
+    name: 'asked: the slow look does not read what was said',
+    file: 'src/session/lookout.ts',
+    find: 'for (const message of messages?.kvs ?? []) this.#hear(message);',
+    replace: '',
+    test: request,
+    title: 'hears by the slow look what its watch did not tell',
+  },
+  {
+    name: 'asked: what is said before the hold is there is forgotten',
+    file: 'src/session/session.ts',
+    find: 'this.news.begin(name);',
+    replace: '',
+    test: request,
+    title: 'hears also what was said before it knew that it holds',
+  },
+  {
+    name: 'asked: a request does not look whether the ticket it is for still stands',
+    file: 'src/session/asking.ts',
+    find: "compare.createRevision(key, '=', createRevision)",
+    replace: "compare.createRevision(key, '!=', -1n)",
+    test: request,
+    title: 'that arrives after another has taken the lock reaches nobody',
+  },
+  {
+    name: 'asked: a late copy of a request is not fenced',
+    file: 'src/session/once.ts',
+    find: 'if: [epoch, ...parts.if],',
+    replace: 'if: [...parts.if],',
+    test: request,
+    title: 'of which a late copy comes does not take the place of a newer one, and comes back for nobody',
+  },
+  {
+    name: 'asked: a release leaves the request behind',
+    file: 'src/session/giving-up.ts',
+    find: "then: [...only.then, ...ticket.unsaying('ask')], else: unsaying",
+    replace: 'then: only.then, else: unsaying',
+    test: request,
+    title: 'leaves no trace of the request when it gives back, with one round trip as always',
+  },
+  {
+    name: 'asked: a hold whose ticket is gone leaves the request behind',
+    file: 'src/session/giving-up.ts',
+    find: "...ticket.unsaying('ask')], else: unsaying",
+    replace: "...ticket.unsaying('ask')], else: []",
+    test: request,
+    title: 'leaves no trace when its ticket is removed by hand',
+  },
+  {
+    name: 'asked: a ticket handed over leaves the request behind',
+    file: 'src/session/giving-up.ts',
+    find: "then: [...exchange, ...ticket.unsaying('ask'), ...reads]",
+    replace: 'then: [...exchange, ...reads]',
+    test: request,
+    title: 'leaves no trace when it hands over to another task of its own, which is not asked',
+  },
+  {
+    name: 'asked: a reader does not hear what its writer is asked',
+    file: 'src/session/hold.ts',
+    find: 'this.#news.follow(next.#news);',
+    replace: '',
+    test: request,
+    title: 'is asked as the writer that a reader has become, and not for what was asked of the reader',
+  },
+  {
+    name: 'asked: some are asked although another program holds, too',
+    file: 'src/session/asking.ts',
+    find: 'for (const { kv, at } of tellings) if (!at) throw cannotBeAsked(kv, line);',
+    replace: '',
+    test: request,
+    title: 'cannot reach another program, says so, and then reaches nobody',
+  },
+  {
+    name: 'forced: a hold does not hear that its ticket was taken',
+    file: 'src/session/lookout.ts',
+    find: 'if (ticketNameIn(dependent.key) === message.ticket) dependent.keyGone();',
+    replace: '',
+    test: force,
+    title: 'hits the holder at once, who is told by whom and why, and the next one has the lock',
+  },
+  {
+    name: 'forced: a hold that comes too late believes that it holds',
+    file: 'src/session/hold.ts',
+    find: 'if (this.#news.forced) this.#lose(this.#news.forced);',
+    replace: '',
+    test: force,
+    title: 'that comes before the holder knows that it holds gives it a hold that is lost',
+  },
+  {
+    name: 'forced: what was lost is not sent again or known to be done',
+    file: 'src/session/once.ts',
+    find: 'if (done !== undefined) return done;',
+    replace: '',
+    test: force,
+    title: 'whose answer was lost is known to have hit, although what it said is removed by then',
+  },
+  {
+    name: 'health: a closed Conclave sends',
+    file: 'src/session/health.ts',
+    find: 'if (closing.aborted)',
+    replace: 'if (!connection)',
+    test: 'test/session/health.test.ts',
+    title: 'of a bound session that was closed sends nothing, although others use the store',
   },
   {
     name: 'a compacted line view gives up',
@@ -429,7 +545,7 @@ export const mutants = [
   {
     name: 'a gone ticket waits on',
     file: 'src/session/ticket.ts',
-    find: "if (verdict === 'gone') await this.#explainGone(signal);",
+    find: "if (verdict === 'gone') await this.explainGone(signal);",
     replace: '',
     test: lock,
     title: 'whose ticket somebody removed is not granted the lock when the holder leaves',
@@ -964,8 +1080,8 @@ export const mutants = [
   {
     name: 'a take that the full store refused leaves its mark',
     file: 'src/session/take.ts',
-    find: 'return [remove(key), ...line.leaving(key)];',
-    replace: 'return [remove(key)];',
+    find: '[remove(key), ...(lines[i]?.leaving(key) ?? [])]',
+    replace: '[remove(key)]',
     test: lockDelay,
     title: 'leaves no trace of a take that a full store has done all the same',
   },
@@ -1156,6 +1272,14 @@ export const mutants = [
     title: 'that cannot be marked because the store is full ends the wait, and lets those behind go on',
   },
   {
+    name: 'a wait goes on until its mark is answered',
+    file: 'src/session/admission.ts',
+    find: 'await wait.race(passDelays(ticket, wait));',
+    replace: 'await passDelays(ticket, wait);',
+    test: lockDelay,
+    title: 'that is given up leaves nothing, also when it comes late',
+  },
+  {
     name: 'a suspect session is granted what it waited for a delay',
     file: 'src/session/pass-delays.ts',
     find: 'await session.untilValid(wait.signal);',
@@ -1166,8 +1290,8 @@ export const mutants = [
   {
     name: 'an upgrade leaves the old ticket',
     file: 'src/lock/rw-lock.ts',
-    find: 'then: [remove(key)],',
-    replace: 'then: [],',
+    find: "then: [remove(key), ...ticket.unsaying('ask')],",
+    replace: "then: [...ticket.unsaying('ask')],",
     test: rwLock,
     title: 'a reader that is alone becomes a writer, with a larger token and a key of its own',
   },
@@ -1198,8 +1322,8 @@ export const mutants = [
   {
     name: 'a hold is shared while it is exchanged',
     file: 'src/lock/rw-lock.ts',
-    find: 'return this.#isUpgrading ? undefined : super.again(...wanted);',
-    replace: 'return super.again(...wanted);',
+    find: 'return this.#isUpgrading ? undefined : reading;',
+    replace: 'return reading;',
     test: reentrancy,
     title: 'is not shared while it changes',
   },
@@ -1318,56 +1442,64 @@ export const mutants = [
   {
     name: 'what was released counts as held',
     file: 'src/session/hold.ts',
-    find: "if (this.#state !== 'held' || this.#ticket().session.store !== store) return false;",
-    replace: 'if (this.#ticket().session.store !== store) return false;',
+    find: "return this.#state === 'held' ? { admitted: this.admitted, demand: this.demand } : undefined;",
+    replace: 'return { admitted: this.admitted, demand: this.demand };',
     test: reentrancy,
     title: 'waits as anybody does once it has released it',
   },
   {
     name: 'a hold counts in every process',
-    file: 'src/session/hold.ts',
-    find: "if (this.#state !== 'held' || this.#ticket().session.store !== store) return false;",
-    replace: "if (this.#state !== 'held') return false;",
+    file: 'src/session/ticket.ts',
+    find: 'if (this.session.store !== store) return false;',
+    replace: '',
     test: reentrancy,
     title: 'is no business of another process',
   },
   {
     name: 'a hold that has changed is forgotten',
     file: 'src/session/hold.ts',
-    find: 'if (this.#successor) return this.#successor.standsIn(store, lines);',
-    replace: '',
+    find: '() => this.#latest().#granted(),',
+    replace: '() => this.#granted(),',
     test: reentrancy,
     title: 'is known in its new mode, and in no other',
   },
   {
     name: 'a reader gets a writer once more',
-    file: 'src/session/hold.ts',
-    find: 'return isSame && this.demand === demand && this.#state',
-    replace: 'return isSame && this.#state',
+    file: 'src/session/admission.ts',
+    find: 'const isSame = granted.demand === demand && ticket',
+    replace: 'const isSame = ticket',
     test: reentrancy,
     title: 'a reader within a writer, and the reverse: read first',
   },
   {
     name: 'a mutex gets a multi-lock once more',
-    file: 'src/session/hold.ts',
-    find: 'return isSame && this.demand === demand',
-    replace: 'return this.demand === demand',
+    file: 'src/session/admission.ts',
+    find: 'granted.demand === demand && ticket.spots.length === lines.length',
+    replace: 'granted.demand === demand',
     test: reentrancy,
     title: 'a mutex within a multi-lock that contains it',
   },
   {
+    name: 'a set gets another of its size once more',
+    file: 'src/session/admission.ts',
+    find: 'isReentrant && isSame && isAll',
+    replace: 'isReentrant && isSame',
+    test: reentrancy,
+    title: 'a multi-lock within one that shares a part of it',
+  },
+  {
     name: 'the innermost callback hides the others',
     file: 'src/session/scope.ts',
-    find: '[...holdsHere(), hold]',
-    replace: '[hold]',
+    find: '[...(storage.getStore() ?? []), holding]',
+    replace: '[holding]',
     test: reentrancy,
     title: 'is known also deep inside, after other callbacks and waits',
   },
   {
     name: 'tryAcquire does not see what is held here',
     file: 'src/session/admission.ts',
-    find: '      if (held) {',
-    replace: '      if (held && this.#options.isReentrant) {',
+    find: 'if (held) return held.again && (await this.#join(held.again, wait, make));',
+    replace: 'if (held?.again) return await this.#join(held.again, wait, make);',
     test: reentrancy,
     title: 'and acquires it again is told at once, and leaves no second ticket',
   },
@@ -1395,4 +1527,5 @@ export const mutants = [
     test: 'test/lock/many-waiters.test.ts',
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
+  ...electionMutants,
 ];

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const program = join(import.meta.dirname, 'client-process.js');
-
 /** What a command of a client process was rejected with. */
 export class ClientError extends Error {
   readonly code: string | undefined;
@@ -36,7 +34,13 @@ interface Answer {
   readonly error?: ConstructorParameters<typeof ClientError>[0];
 }
 
-/** A program that uses the built package, in a process of its own, to be killed and stopped. See client-process.js. */
+/**
+ * Programs that use the built package: one client, which does what it is told, or several in one process, which take and
+ * give back over and over.
+ */
+export type Program = 'client-process.js' | 'worker-process.js';
+
+/** A program that uses the built package, in a process of its own, to be killed and stopped. See process-protocol.js. */
 export class Client implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #guard: ChildProcess;
@@ -49,8 +53,10 @@ export class Client implements AsyncDisposable {
   /** Everything it has said so far. */
   readonly news: News[] = [];
 
-  private constructor() {
-    this.#process = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'pipe'] });
+  private constructor(program: Program) {
+    this.#process = spawn(process.execPath, [join(import.meta.dirname, program)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     // Kills it, stopped or not, when this process is gone.
     this.#guard = spawn('sh', ['-c', 'read -r line; kill -9 "$0" 2>/dev/null', String(this.#process.pid)], {
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -71,9 +77,14 @@ export class Client implements AsyncDisposable {
 
   /** @param options for `connect`; whatever JSON can carry */
   static async connect(options: object): Promise<Client> {
-    const client = new Client();
+    return Client.start('client-process.js', { options });
+  }
+
+  /** @param args of its command `connect` */
+  static async start(program: Program, args: object): Promise<Client> {
+    const client = new Client(program);
     try {
-      await client.call('connect', { options });
+      await client.call('connect', args);
       return client;
     } catch (error) {
       await client.kill();

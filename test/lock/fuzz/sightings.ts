@@ -38,14 +38,15 @@ export const interesting = [
   'a client crashed',
 ] as const;
 
-const probes = interesting.filter((name) => /^[a-z]+\.[a-z]+$/.test(name));
-
 /** How often each state was reached, over all runs of a test. */
 export class Sightings implements Disposable {
+  readonly #wanted: readonly string[];
   readonly #counts = new Map<string, number>();
   readonly #subscriptions: (readonly [string, ChannelListener])[] = [];
 
-  constructor() {
+  /** @param wanted what has to be come across; those written `a.b` are probe points */
+  constructor(wanted: readonly string[] = interesting) {
+    this.#wanted = wanted;
     this.#on('conclave:lost', ({ error }) =>
       this.add(
         `a hold was lost: ${error instanceof SessionLostError ? error.reason : 'its ticket was gone'}`,
@@ -61,6 +62,7 @@ export class Sightings implements Disposable {
 
   /** Counts the probe points passed in a world, too. */
   follow(world: World): void {
+    const probes = this.#wanted.filter((name) => /^[a-z]+\.[a-z]+$/.test(name));
     for (const name of probes) world.onProbe(name, () => this.add(name));
   }
 
@@ -74,7 +76,7 @@ export class Sightings implements Disposable {
   }
 
   get missing(): readonly string[] {
-    return interesting.filter((name) => !this.#counts.has(name));
+    return this.#wanted.filter((name) => !this.#counts.has(name));
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,79 @@
+import { setMaxListeners } from 'node:events';
+import { ConflictError } from '../base/errors.js';
+import { type MessageKind, ticketNameIn } from '../base/keys.js';
+import { ForcedRelease, readMessage, ReleaseRequest } from './release-request.js';
+
+/** What others have told a session about one of its tickets. */
+export class TicketNews {
+  readonly #asked = new AbortController();
+  #forced: ForcedRelease | undefined;
+
+  constructor() {
+    setMaxListeners(0, this.releaseRequested); // whoever can give it back listens: many are no leak
+  }
+
+  /** Aborts with a `ReleaseRequest` when somebody asks for the ticket. */
+  get releaseRequested(): AbortSignal {
+    return this.#asked.signal;
+  }
+
+  /** Set once it is known that somebody has taken it away. */
+  get forced(): ForcedRelease | undefined {
+    return this.#forced;
+  }
+
+  /** The first request is the one that is told. */
+  ask(request: ReleaseRequest): void {
+    this.#asked.abort(request);
+  }
+
+  /** What is asked of `next` is asked of this one, too: it has been exchanged for it. */
+  follow({ releaseRequested }: TicketNews): void {
+    releaseRequested.addEventListener('abort', () => this.#asked.abort(releaseRequested.reason), {
+      once: true,
+    });
+  }
+
+  force(release: ForcedRelease): void {
+    this.#forced ??= release;
+  }
+
+  /** For whoever waits with the ticket, and has found it gone. */
+  whyGone(key: string): ConflictError {
+    const forced = this.#forced;
+    if (!forced) return new ConflictError(`ticket ${key} was removed from the line by somebody else`);
+    return new ConflictError(`the place in the line is lost: ${forced.message}`, { cause: forced });
+  }
+}
+
+/**
+ * The news of all tickets of a session, from before each is put until it has been given up: what is said about one while
+ * the answer to its take is still on its way is not missed by the hold that comes of it.
+ */
+export class News {
+  readonly #tickets = new Map<string, TicketNews>();
+
+  /** @param ticket its name */
+  begin(ticket: string): void {
+    this.#tickets.set(ticket, new TicketNews());
+  }
+
+  /** That it is over: nothing can be said about it any more that anybody should hear. @param key one of its keys, or its name */
+  end(key: string): void {
+    this.#tickets.delete(ticketNameIn(key));
+  }
+
+  /** @param key one of the ticket's keys */
+  of(key: string): TicketNews {
+    return this.#tickets.get(ticketNameIn(key)) ?? new TicketNews();
+  }
+
+  /** Takes note of a message as it stands in the store; that it is removed later means nothing. Idempotent. */
+  hear(kind: MessageKind, ticket: string, value: Uint8Array): void {
+    const news = this.#tickets.get(ticket);
+    const message = readMessage(value);
+    if (!news || !message) return;
+    if (kind === 'ask') news.ask(new ReleaseRequest(ticket, message));
+    else news.force(new ForcedRelease(ticket, message));
+  }
+}

@@ -1,0 +1,265 @@
+import { Leadership } from '../../src/election/leadership.js';
+import type { Hold } from '../../src/index.js';
+import { MultiHold } from '../../src/lock/multi-lock.js';
+import { ReadHold, WriteHold } from '../../src/lock/rw-lock.js';
+import type { World } from '../../src/testing/index.js';
+import { Actor, actorCount } from './actor.js';
+import { Claims } from './claims.js';
+import type { Change, Kind } from './kinds.js';
+import { LineJudge, type Report } from './line-judge.js';
+import { cancelled, type Operation, Operations } from './operations.js';
+import type { Fault, Move, Step } from './steps.js';
+import { strike } from './strike.js';
+import type { Want } from './want.js';
+import { type Held, Writes } from './writes.js';
+
+export interface Listeners {
+  readonly report: Report;
+  /** Told what a schedule has come across. */
+  readonly see: (what: string) => void;
+}
+
+const transferTimeoutMs = 2_000;
+
+/** Plays a schedule: clients that act, and things that happen to them. What comes of it goes to the judges. */
+export class Player {
+  readonly actors: Actor[] = [];
+  readonly judge: LineJudge;
+  readonly claims: Claims;
+  readonly operations: Operations;
+  readonly writes: Writes;
+  /** What is granted from now on is given back at once. */
+  isEnding = false;
+  readonly #kind: Kind;
+  readonly #world: World;
+  readonly #report: Report;
+  readonly #places: Actor[] = [];
+  #held: Held[] = [];
+  readonly #proclaimed = new Map<Hold, number>();
+
+  constructor(world: World, kind: Kind, { report, see }: Listeners) {
+    this.#world = world;
+    this.#kind = kind;
+    this.#report = report;
+    this.judge = new LineJudge(world, kind, report);
+    const { judge } = this;
+    const onExcused = (): void => see('two held after an early revoke');
+    this.claims = new Claims({ kind, judge, now: () => world.now(), report, onExcused });
+    this.operations = new Operations({ kind, judge, revision: () => world.revision, report, see });
+    this.writes = new Writes(this.operations, judge, report);
+    for (let place = 0; place < actorCount; place++) this.actorAt(place);
+  }
+
+  /** The one that lives there now. */
+  actorAt(place: number): Actor {
+    const present = this.#places[place];
+    if (present?.state === 'living') return present;
+    const actor = new Actor(this.#world, place);
+    this.#places[place] = actor;
+    this.actors.push(actor);
+    return actor;
+  }
+
+  /** Of actors that can do something. */
+  get held(): readonly Held[] {
+    return this.#held.filter(({ actor }) => actor.isRunning);
+  }
+
+  async play(step: Step): Promise<void> {
+    if (step.do === 'pass') {
+      // Just the time.
+    } else if (isMove(step)) this.#move(step);
+    else this.#strike(step);
+    if (step.thenMs === undefined) return;
+    await this.pass(step.thenMs);
+    if (step.do === 'cancel') this.#judgeCancelled();
+  }
+
+  /** Lets time pass, and looks again and again. */
+  async pass(ms: number): Promise<void> {
+    let left = ms;
+    do {
+      const slice = Math.min(left, 200);
+      await this.#world.advance(slice);
+      this.judge.catchUp();
+      this.claims.look();
+      left -= slice;
+    } while (left > 0);
+  }
+
+  releaseAll(): void {
+    for (const held of [...this.held]) this.#release(held);
+  }
+
+  #strike(fault: Fault): void {
+    const { judge } = this;
+    this.operations.isCalm = false;
+    strike(fault, {
+      world: this.#world,
+      actorAt: (place) => this.actorAt(place),
+      beforeRevoke: (leases) => this.claims.revoked(leases),
+      beforeCompaction: () => judge.catchUp(),
+      afterCompaction: () => judge.history.skip(),
+    });
+  }
+
+  #move(move: Move): void {
+    if ('by' in move) {
+      const actor = this.actorAt(move.by);
+      if (!actor.isRunning) return;
+      if (move.do === 'close') void actor.close();
+      else if (move.do === 'resize') this.#resize(actor, move.name, move.limit);
+      else if (move.do === 'try') this.#try(actor, move.want);
+      else this.#acquire(actor, move.want, move.timeoutMs);
+      return;
+    }
+    if (move.do === 'cancel') return this.#cancel(move.which);
+    const held = chosen(this.held, move.which);
+    if (!held) return;
+    if (move.do === 'release') this.#release(held);
+    else if (move.do === 'write') this.writes.start(held, this.#under(held), move.way);
+    else this.#change(held, move.how, move.which);
+  }
+
+  #acquire(actor: Actor, want: Want, timeoutMs: number | undefined): void {
+    this.operations.start(
+      { doing: 'acquire', actor, want, timeoutMs },
+      (signal) => this.#kind.acquire(actor.conclave, want, { timeoutMs, signal }),
+      (hold) => this.#granted(actor, want, hold, { atOnce: timeoutMs === 0 }),
+    );
+  }
+
+  #try(actor: Actor, want: Want): void {
+    this.operations.start(
+      { doing: 'try', actor, want },
+      (signal) => this.#kind.tryAcquire(actor.conclave, want, { signal }),
+      (hold, operation) => {
+        if (hold) this.#granted(actor, want, hold, { atOnce: true });
+        else this.operations.judgeRefusal(operation);
+      },
+    );
+  }
+
+  #granted(actor: Actor, want: Want, hold: Hold, options: { readonly atOnce?: boolean } = {}): void {
+    const keys = hold instanceof MultiHold ? hold.keys : [hold.key];
+    const held: Held = { actor, want, hold, keys, guard: hold.guard(), isChanging: false };
+    this.claims.granted(held, options);
+    this.#held.push(held);
+    if (this.isEnding) this.#release(held);
+  }
+
+  #under(held: Held): Pick<Operation, 'actor' | 'want' | 'isGivenBack'> {
+    return { actor: held.actor, want: held.want, isGivenBack: () => !this.#held.includes(held) };
+  }
+
+  #forget(held: Held): void {
+    this.#held = this.#held.filter((each) => each !== held);
+    this.claims.forget(held);
+  }
+
+  #release(held: Held): void {
+    const { actor, hold, want, keys } = held;
+    this.#forget(held);
+    this.operations.start(
+      { doing: 'release', actor, want },
+      () => hold.release(),
+      () => {
+        const stands = keys.some((key) => !this.judge.fateOf(key, hold.fencingToken)?.goneAt);
+        if (stands && this.operations.isCalm) this.#report(`${hold.key} was released, and stands`);
+      },
+    );
+  }
+
+  #cancel(which: number): void {
+    const waits = this.operations.pending.filter(
+      ({ actor, doing }) =>
+        actor.isRunning && (doing === 'acquire' || doing === 'try' || doing === 'transfer'),
+    );
+    chosen(waits, which)?.controller.abort(cancelled);
+  }
+
+  #judgeCancelled(): void {
+    for (const { actor, doing, controller } of this.operations.pending)
+      if (actor.isRunning && controller.signal.aborted)
+        this.#report(`${actor.name}: ${doing} was cancelled, and goes on`);
+  }
+
+  #resize(actor: Actor, name: string, limit: number): void {
+    const resize = (): Promise<void> => actor.conclave.semaphore(name).resize(limit);
+    this.operations.start({ doing: 'resize', actor, want: { names: [name] } }, resize, () => {});
+  }
+
+  #change(held: Held, how: Change, which: number): void {
+    const { hold } = held;
+    if (how === 'downgrade' && hold instanceof WriteHold) this.#downgrade(held, hold);
+    else if (how === 'upgrade' && hold instanceof ReadHold) this.#upgrade(held, hold);
+    else if (how === 'proclaim' && hold instanceof Leadership) this.#proclaim(held, hold);
+    else if (how === 'transfer' && hold instanceof Leadership) this.#transfer(held, hold, which);
+  }
+
+  #downgrade(held: Held, hold: WriteHold): void {
+    const { actor, want } = held;
+    this.#forget(held); // it ends with the call
+    this.operations.start(
+      { doing: 'downgrade', actor, want },
+      () => hold.downgrade(),
+      (reading) => this.#granted(actor, { ...want, mode: 'read' }, reading),
+    );
+    if (hold.isHeld()) this.#report(`${hold.key} is being downgraded, and its writer believes to hold it`);
+  }
+
+  #upgrade(held: Held, hold: ReadHold): void {
+    const { actor, want } = held;
+    if (held.isChanging) return;
+    held.isChanging = true;
+    const over = (): void => void (held.isChanging = false);
+    this.operations.start(
+      { ...this.#under(held), doing: 'upgrade' },
+      () => hold.tryUpgrade(),
+      (writing) => {
+        over();
+        if (!writing) return;
+        this.#forget(held);
+        this.#granted(actor, { ...want, mode: 'write' }, writing, { atOnce: true });
+      },
+      over,
+    );
+  }
+
+  #proclaim(held: Held, hold: Leadership): void {
+    const number = (this.#proclaimed.get(hold) ?? 0) + 1;
+    this.#proclaimed.set(hold, number);
+    this.operations.start(
+      { ...this.#under(held), doing: 'proclaim' },
+      () => hold.proclaim(String(number)),
+      () => {
+        const stored = Number(this.judge.fateOf(hold.key, hold.fencingToken)?.ticket.value);
+        if (stored < number) this.#report(`${hold.key}: "${number}" was proclaimed, "${stored}" is stored`);
+      },
+    );
+  }
+
+  #transfer(held: Held, hold: Leadership, which: number): void {
+    const others = this.judge.standing.filter(
+      ({ key, line }) => line === held.want.names[0] && key !== hold.key,
+    );
+    const to = chosen(others, which);
+    if (!to) return;
+    this.operations.start(
+      { ...this.#under(held), doing: 'transfer', timeoutMs: transferTimeoutMs },
+      (signal) => hold.transferTo(to.key, { timeoutMs: transferTimeoutMs, signal }),
+      () => this.#forget(held),
+    );
+  }
+}
+
+const moves = ['acquire', 'try', 'cancel', 'release', 'write', 'change', 'resize', 'close'];
+
+function isMove(step: Move | Fault): step is Move {
+  return moves.includes(step.do);
+}
+
+/** The one of this number, counted through and around. */
+function chosen<T>(from: readonly T[], which: number): T | undefined {
+  return from[which % from.length];
+}

@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import { actorCount } from './actor.js';
+import type { Change, Kind } from './kinds.js';
+import type { Want } from './want.js';
+
+/** Which requests a fault of the network hits. */
+export type Aim = 'take' | 'removal' | 'txn' | 'get' | 'leaseGrant' | 'keepAlive';
+
+interface By {
+  /** The place of an actor. */
+  readonly by: number;
+}
+
+interface Which {
+  /** Of those there are at the moment: counted through, and around. */
+  readonly which: number;
+}
+
+/** What clients do. */
+export type Move =
+  | (By & { readonly do: 'acquire'; readonly want: Want; readonly timeoutMs: number | undefined })
+  | (By & { readonly do: 'try'; readonly want: Want })
+  | (Which & { readonly do: 'cancel' })
+  | (Which & { readonly do: 'release' })
+  | (Which & { readonly do: 'write'; readonly way: 'commit' | 'guard' })
+  | (Which & { readonly do: 'change'; readonly how: Change })
+  | (By & { readonly do: 'resize'; readonly name: string; readonly limit: number })
+  | (By & { readonly do: 'close' });
+
+/** What happens to them. */
+export type Fault =
+  | (By & { readonly do: 'expire'; readonly stalledLeader: boolean })
+  | (By & {
+      readonly do: 'crash' | 'pause' | 'suspend' | 'resume' | 'heal' | 'refuse' | 'compactUnderWatches';
+    })
+  | (By & { readonly do: 'partition'; readonly blocks: 'both' | 'requests' | 'replies' })
+  | (By & { readonly do: 'latency' | 'lagWatches'; readonly upToMs: number })
+  | (By & { readonly do: 'breakStreams'; readonly kind: 'watch' | 'keepAlive' })
+  | (By & {
+      readonly do: 'lose';
+      readonly part: 'request' | 'reply';
+      readonly aim: Aim;
+      readonly isSilent: boolean;
+    })
+  | (By & {
+      readonly do: 'late';
+      readonly part: 'request' | 'reply' | 'copy';
+      readonly aim: Aim;
+      readonly lateMs: number;
+      readonly isSilent: boolean;
+    })
+  | { readonly do: 'silence' | 'wake'; readonly member: number }
+  | { readonly do: 'compact' | 'leaderChange' }
+  | { readonly do: 'quota'; readonly isFull: boolean };
+
+export type Step = (Move | Fault | { readonly do: 'pass' }) & {
+  /** The time that passes then, milliseconds; 0 lets everything run that needs none; undefined: not even that. */
+  readonly thenMs: number | undefined;
+};
+
+/** One run: everything that is left to chance. */
+export interface Schedule {
+  /** Of the world: ids, jitter, delays. */
+  readonly seed: number;
+  /** Of a semaphore: the limits are set beforehand. */
+  readonly hasLimits: boolean;
+  readonly steps: readonly Step[];
+}
+
+const by = fc.nat({ max: actorCount - 1 });
+const which = fc.nat({ max: 5 });
+const isSilent = fc.boolean();
+const aim = fc.constantFrom<Aim>('take', 'take', 'removal', 'txn', 'txn', 'get', 'leaseGrant', 'keepAlive');
+const thenMs = fc.constantFrom(0, 0, 0, undefined, undefined, 1, 60, 300, 1_000, 2_500, 6_000);
+
+function movesOf(kind: Kind): fc.WeightedArbitrary<Move>[] {
+  const { wants } = kind;
+  const timeoutMs = fc.constantFrom(undefined, undefined, undefined, 0, 200, 2_000, 20_000);
+  const moves: fc.WeightedArbitrary<Move>[] = [
+    { weight: 28, arbitrary: fc.record({ do: fc.constant('acquire'), by, want: wants, timeoutMs }) },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('try'), by, want: wants }) },
+    { weight: 20, arbitrary: fc.record({ do: fc.constant('release'), which }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('cancel'), which }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({ do: fc.constant('write'), which, way: fc.constantFrom('commit', 'guard') }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('close'), by }) },
+  ];
+  if (kind.changes.length > 0)
+    moves.push({
+      weight: 14,
+      arbitrary: fc.record({ do: fc.constant('change'), which, how: fc.constantFrom(...kind.changes) }),
+    });
+  if (kind.name === 'semaphore') {
+    const name = fc.constantFrom('a', 'a', 'a', 'b');
+    const limit = fc.constantFrom(3, 2, 3, 4, 5);
+    moves.push({ weight: 6, arbitrary: fc.record({ do: fc.constant('resize'), by, name, limit }) });
+  }
+  return moves;
+}
+
+const faults: fc.WeightedArbitrary<Fault>[] = [
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('expire'), by, stalledLeader: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('crash'), by }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('pause', 'suspend'), by }) },
+  { weight: 9, arbitrary: fc.record({ do: fc.constantFrom('resume', 'heal', 'heal'), by }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('refuse'), by }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('partition'),
+      by,
+      blocks: fc.constantFrom('both', 'requests', 'replies'),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('latency', 'lagWatches'),
+      by,
+      upToMs: fc.constantFrom(0, 20, 300, 1_500),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('breakStreams'),
+      by,
+      kind: fc.constantFrom('watch', 'keepAlive'),
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      do: fc.constant('lose'),
+      by,
+      part: fc.constantFrom('request', 'reply', 'reply'),
+      aim,
+      isSilent,
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      do: fc.constant('late'),
+      by,
+      part: fc.constantFrom('request', 'reply', 'copy'),
+      aim,
+      lateMs: fc.constantFrom(5, 200, 1_500, 6_000),
+      isSilent,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('silence', 'wake'), member: fc.nat({ max: 2 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('compact', 'leaderChange') }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('compactUnderWatches'), by }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('quota'), isFull: fc.boolean() }) },
+];
+
+const mostSteps = 60;
+
+export function schedules(kind: Kind): fc.Arbitrary<Schedule> {
+  const pass = { weight: 6, arbitrary: fc.constant({ do: 'pass' }) } as const;
+  const deed = fc.oneof(pass, ...movesOf(kind), ...faults) as fc.Arbitrary<Move | Fault | { do: 'pass' }>;
+  const step: fc.Arbitrary<Step> = fc.tuple(deed, thenMs).map(([what, ms]) => ({ ...what, thenMs: ms }));
+  return fc.record({
+    seed: fc.noShrink(fc.nat({ max: 0x7fffffff })),
+    hasLimits: fc.constantFrom(true, true, true, true, true, false),
+    // Without bias: fast-check begins with short ones, in which nobody waits for anybody.
+    steps: fc.noBias(fc.array(step, { maxLength: mostSteps, size: 'max' })),
+  });
+}

@@ -1,0 +1,135 @@
+import { put } from '../../src/index.js';
+import type { Op, TxnOp } from '../../src/store/operations.js';
+import type { RequestTo, Target, World } from '../../src/testing/index.js';
+import type { Actor } from './actor.js';
+import type { Aim, Fault } from './steps.js';
+
+export interface Scene {
+  readonly world: World;
+  readonly actorAt: (place: number) => Actor;
+  /** Its leases are about to end before their time. */
+  readonly beforeRevoke: (leases: Iterable<bigint>) => void;
+  /** What the store has forgotten cannot be read any more. */
+  readonly beforeCompaction: () => void;
+  readonly afterCompaction: () => void;
+}
+
+/** Lets something go wrong. */
+export function strike(fault: Fault, scene: Scene): void {
+  const { world } = scene;
+  if (!('by' in fault)) return strikeStore(fault, scene);
+  const actor = scene.actorAt(fault.by);
+  const { peer } = actor;
+  switch (fault.do) {
+    case 'expire':
+      return endLeases(actor, fault.stalledLeader, scene);
+    case 'crash':
+      actor.state = 'crashed';
+      return world.crash(peer);
+    case 'pause':
+    case 'suspend':
+      actor.stops++;
+      return world[fault.do](peer);
+    case 'resume':
+      return world.resume(peer);
+    case 'heal':
+      world.resume(peer);
+      return world.heal(peer);
+    case 'refuse':
+      return world.partition(peer, { refuses: true });
+    case 'partition':
+      return world.partition(peer, { blocks: fault.blocks });
+    case 'latency':
+      return world.latency(peer, { requestMs: [0, fault.upToMs], replyMs: [0, fault.upToMs] });
+    case 'lagWatches':
+      return world.lagWatches(peer, [0, fault.upToMs]);
+    case 'breakStreams':
+      return world.breakStreams(peer, fault.kind);
+    case 'compactUnderWatches':
+      scene.beforeCompaction();
+      world.compactUnderWatches(peer);
+      return scene.afterCompaction();
+    case 'lose':
+      return lose(fault, actor, world);
+    case 'late':
+      return delay(fault, actor, world);
+  }
+}
+
+function strikeStore(fault: Exclude<Fault, { readonly by: number }>, scene: Scene): void {
+  const { world } = scene;
+  switch (fault.do) {
+    case 'silence':
+    case 'wake':
+      return world[fault.do](world.endpoints[fault.member] ?? '');
+    case 'leaderChange':
+      return world.leaderChange();
+    case 'quota':
+      world.engine.noSpace = fault.isFull;
+      return;
+    case 'compact': {
+      scene.beforeCompaction();
+      // The store refuses to compact the same revision twice.
+      const { noSpace } = world.engine;
+      world.engine.noSpace = false;
+      world.engine.execute('put', put('\0here', ''));
+      world.engine.noSpace = noSpace;
+      world.compact();
+      return scene.afterCompaction();
+    }
+  }
+}
+
+function endLeases({ peer }: Actor, isStalledLeader: boolean, { world, beforeRevoke }: Scene): void {
+  const { leases: living } = world.engine.execute('leaseList', {});
+  const leases = living.filter((lease) => peer.transport.leases.has(lease));
+  if (leases.length === 0) return;
+  beforeRevoke(leases);
+  if (isStalledLeader) world.stalledLeaderRevokes(peer);
+  else for (const lease of leases) world.engine.expireLease(lease);
+}
+
+function lose({ part, aim, isSilent }: Fault & { do: 'lose' }, { peer }: Actor, world: World): void {
+  const options = { ...targetOf(aim), isSilent };
+  if (part === 'request') world.dropRequest(peer, options);
+  else world.dropReply(peer, options);
+}
+
+function delay(
+  { part, aim, lateMs: ms, isSilent }: Fault & { do: 'late' },
+  { peer }: Actor,
+  world: World,
+): void {
+  // A renewal is no request of its own: only its answer can be late.
+  if (aim === 'keepAlive' || part === 'reply') world.delayReply(peer, { ...targetOf(aim), ms });
+  else if (part === 'request') world.delayRequest(peer, { ...targetOf(aim), ms, isSilent } as never);
+  else world.repeatRequest(peer, { ...targetOf(aim), ms, isSilent } as never);
+}
+
+interface AimedAt {
+  readonly method: Target;
+  readonly where?: (request: RequestTo<Target>) => boolean;
+}
+
+function targetOf(aim: Aim): AimedAt {
+  switch (aim) {
+    case 'take':
+      return { method: 'txn', where: (request) => isTake(request as TxnOp) };
+    case 'removal':
+      return { method: 'txn', where: (request) => removes(request as TxnOp) };
+    case 'txn':
+    case 'get':
+    case 'leaseGrant':
+    case 'keepAlive':
+      return { method: aim };
+  }
+}
+
+/** It alone looks at the session's epoch. */
+function isTake({ if: compares }: TxnOp): boolean {
+  return compares.some(({ target }) => target === 'modRevision');
+}
+
+function removes(op: Op): boolean {
+  return op.kind === 'remove' || (op.kind === 'txn' && op.then.some(removes));
+}
