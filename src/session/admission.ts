@@ -189,7 +189,7 @@ export class Admission {
    */
   async #grant<H extends Hold>(ticket: Ticket, turn: Turn, wait: Wait, make: Make<H>): Promise<H> {
     try {
-      await passDelays(ticket, wait);
+      await wait.race(passDelays(ticket, wait));
       // Asked in the same turn in which the hold becomes known.
       wait.signal.throwIfAborted();
       return make(new Admitted(ticket, wait.waitedMs(), (held) => giveBack(held, turn)));

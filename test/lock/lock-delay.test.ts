@@ -115,6 +115,21 @@ describe('a lock delay', () => {
     await (await next.promise).release();
   });
 
+  it('is no matter of who crashes before it was granted anything', async () => {
+    await using world = await World.open();
+    const [holder, waiter] = [await opened(world), await opened(world)];
+    const hold = await holder.mutex('m').acquire(); // leaves no trace
+    const waiting = outcome(mutex(waiter).acquire());
+    await world.settle();
+    await world.expireSession(waiter);
+    await hold.release();
+
+    await using next = await mutex(await opened(world)).acquire(); // without time passing
+
+    expect(await waiting).toMatchObject({ code: 'SESSION_LOST' });
+    expect(next.isHeld()).toBe(true);
+  });
+
   it('begins anew for each who crashes', async () => {
     await using world = await World.open();
     await crashed(world);
@@ -325,15 +340,15 @@ describe.each(fates)('a mark %s', (_, strike) => {
     const caller = new AbortController();
     const waiting = outcome(mutex(client).acquire({ signal: caller.signal }));
     await world.settle();
-    strike(world, client, { method: 'txn', where: isMark });
+    const fault = strike(world, client, { method: 'txn', where: isMark });
     world.latency(client, { replyMs: 10 });
-    const released = hold.release();
-    await world.advance(5);
+    await hold.release();
+    await world.advance(12); // it has heard of that, and the mark is on its way
 
     caller.abort('enough');
 
-    expect(await world.run(waiting)).toBe('enough');
-    await released;
+    expect(fault.hasFired).toBe(true);
+    expect(await waiting).toBe('enough'); // at once, whatever the mark is up to
     await world.advance(30_000);
     expect(await tickets(world)).toEqual([]);
     expect(await marker(world)).toBeUndefined();

@@ -325,6 +325,24 @@ describe('what stands in the same line', () => {
     expect(await standing(world, mutexLine('a'))).toEqual([]);
   });
 
+  it('a multi-lock within one that shares a part of it', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    await client.multiLock(['a', 'b']).run(async () => {
+      const other = client.multiLock(['b', 'c'], { reentrant: true });
+      expect(await outcome(other.acquire())).toMatchObject({ code: 'ALREADY_HELD' });
+    });
+  });
+
+  it('a multi-lock within one that names the same in another order', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    await client.multiLock(['a', 'b']).run(async (hold) => {
+      await using again = await client.multiLock(['b', 'a'], { reentrant: true }).acquire();
+      expect(again.fencingToken).toBe(hold.fencingToken);
+    });
+  });
+
   it('a multi-lock of one name is as good as the mutex of that name', async () => {
     await using world = await World.open();
     const client = await world.client();

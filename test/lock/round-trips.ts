@@ -304,7 +304,7 @@ export function roundTrips(start: () => Promise<Backend>): void {
       const lock = one.conclave.multiLock(Array.from({ length: count }, () => randomUUID()));
       let hold: Hold | undefined;
       await once(one, async () => (hold = await lock.acquire()));
-      expect(await requests(one, () => lock.inspect())).toEqual(['txn']);
+      expect(await requests(one, () => lock.inspect())).toHaveLength(1);
       expect(await requests(one, async () => hold?.commit([]))).toEqual(['txn']);
       await once(one, async () => hold?.release());
       await once(one, async () => (hold = await lock.tryAcquire()));

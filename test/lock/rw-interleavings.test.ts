@@ -3,6 +3,8 @@ import type { Conclave, Hold, ReadHold, WriteHold } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import {
   fates,
+  fullAfter,
+  isBump,
   isExchange,
   isRemoval,
   isRewrite,
@@ -157,6 +159,19 @@ describe('a downgrade', () => {
   });
 });
 
+describe('a ticket that was downgraded', () => {
+  it('still ends with its session', async () => {
+    await using world = await World.open();
+    const client = await opened(world);
+    const reader = await (await client.rwLock('l').write.acquire()).downgrade();
+
+    await world.expireSession(client);
+
+    expect(reader.isHeld()).toBe(false);
+    expect(await modes(world)).toEqual([]);
+  });
+});
+
 describe.each(fates)('an upgrade %s', (_, strike) => {
   it('succeeds with one ticket, and leaves nothing after its release', async () => {
     await using world = await World.open();
@@ -211,6 +226,34 @@ describe('an upgrade', () => {
     expect((await standing(world, rwLine('l'))).map(({ mode }) => mode)).toEqual(['read']);
     expect((await world.store.txn({ if: reader.guard() })).succeeded).toBe(true);
     await reader.release();
+  });
+
+  it('goes on after a late copy of a bump has moved the epoch', async () => {
+    await using world = await World.open();
+    const client = await opened(world, 60_000);
+    world.dropRequest(client, { method: 'txn', where: isTake });
+    world.repeatRequest(client, { method: 'txn', where: isBump, ms: 5_000 });
+    const reader = await world.run(client.rwLock('l').read.acquire());
+    await world.advance(6_000);
+
+    await using writer = await world.run(reader.tryUpgrade());
+
+    expect(writer?.isHeld()).toBe(true);
+  });
+
+  it('that a full store has done all the same is a loss, and known to be', async () => {
+    await using world = await World.open();
+    const [client, other] = [await opened(world), await opened(world)];
+    const reader = await client.rwLock('l').read.acquire();
+    fullAfter(world, isExchange);
+
+    expect(await outcome(reader.tryUpgrade())).toMatchObject({ code: 'HOLD_LOST' });
+
+    expect(reader.isHeld()).toBe(false);
+    expect(reader.signal.reason).toMatchObject({ code: 'HOLD_LOST' });
+    await using next = await other.rwLock('l').write.acquire();
+    expect(await modes(world)).toEqual(['write']);
+    expect(next.isHeld()).toBe(true);
   });
 
   it('of two readers at once: none of them', async () => {

@@ -406,16 +406,16 @@ export const electionMutants = [
   },
   {
     name: 'a callback that begins after the abort is not told',
-    file: 'src/election/lead.ts',
-    find: 'if (signal.aborted) stop();',
+    file: 'src/session/hold.ts',
+    find: 'if (ending?.aborted) onEnding();',
     replace: '',
     test: lead,
     title: 'and an abort at any moment of a campaign: no callback begins that is not told to stop',
   },
   {
     name: 'a callback is not told to stop',
-    file: 'src/election/lead.ts',
-    find: "signal.addEventListener('abort', stop, { once: true });",
+    file: 'src/session/hold.ts',
+    find: "ending?.addEventListener('abort', onEnding, { once: true });",
     replace: '',
     test: lead,
     title:
@@ -450,8 +450,8 @@ export const electionMutants = [
   {
     name: 'close does not wait for a callback that has lost its leadership',
     file: 'src/election/lead.ts',
-    find: 'connection.track(leadership.during(work))',
-    replace: 'leadership.during(work)',
+    find: 'connection.track(leadership.during(work, signal))',
+    replace: 'leadership.during(work, signal)',
     test: lead,
     title: 'during a callback that has lost its leadership: close waits for it all the same',
   },
