@@ -24,8 +24,8 @@ const decoder = new TextDecoder();
 /** Every revision of the lines of one kind, read from the engine itself: no fault and no delay lies in between. */
 export class History {
   readonly moments: Moment[] = [];
-  /** How often the store has been told to forget the past. */
-  compactions = 0;
+  /** Up to here the store may have forgotten the past. */
+  compactedAt = 0n;
   readonly #world: World;
   readonly #root: string;
   readonly #values = new Map<string, Pick<Ticket, 'mode' | 'permits' | 'value'>>();
@@ -49,7 +49,7 @@ export class History {
   /** After a compaction: what has come since has nothing to do with the lines. */
   skip(): void {
     const { revision } = this.#world;
-    this.compactions++;
+    this.compactedAt = revision;
     this.moments.push({ revision, lines: this.latest, writes: new Map() });
     this.#next = revision + 1n;
   }

@@ -7,8 +7,6 @@ interface Observer {
   readonly actor: Actor;
   readonly name: string;
   last: Observation | undefined;
-  /** When the store has forgotten something, it may leave out as much. */
-  compactions: number;
 }
 
 /** Those who look on while others stand for election: what they are told is what was, in order, and nothing is left out. */
@@ -25,7 +23,7 @@ export class Observers {
   /** One per actor and election. */
   start(actor: Actor, name: string): void {
     if (this.#observers.some((each) => each.actor === actor && each.name === name)) return;
-    const observer = { actor, name, last: undefined, compactions: 0 };
+    const observer = { actor, name, last: undefined };
     this.#observers.push(observer);
     void this.#follow(observer);
   }
@@ -46,7 +44,6 @@ export class Observers {
         this.#judge.catchUp();
         this.#judgeNext(observer, observation);
         observer.last = observation;
-        observer.compactions = this.#judge.history.compactions;
       }
     } catch (error) {
       if (isConclaveError(error, 'CLOSED') && actor.state !== 'living') return;
@@ -54,13 +51,14 @@ export class Observers {
     }
   }
 
-  #judgeNext({ actor, name, last, compactions }: Observer, next: Observation): void {
+  #judgeNext({ actor, name, last }: Observer, next: Observation): void {
     const { history } = this.#judge;
     const what = `${actor.name} was told of ${describe(next)}`;
     if (!isSame(history.at(next.revision, name).tickets[0], next)) this.#report(`${what}, and so it was not`);
     if (!last) return;
     if (next.revision <= last.revision) this.#report(`${what} after ${describe(last)}`);
-    if (compactions < history.compactions) return;
+    // What the store has forgotten may be left out.
+    if (last.revision < history.compactedAt) return;
     const between = [...history.during(name, last.revision, next.revision - 1n)];
     if (!between.every(({ tickets: [leader] }) => isSame(leader, last)))
       this.#report(`${what}, and not of one between that and ${describe(last)}`);
