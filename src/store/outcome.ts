@@ -23,11 +23,14 @@ import type { TransportError } from './transport.js';
 export type Outcome = 'not-done' | 'unknown' | 'refused';
 
 const spaceExceeded = 'database space exceeded';
+/** How the server's gRPC refuses a request before it has read it. What ours says of an answer begins with a capital. */
+const tooLarge = 'grpc: received message larger than max';
 
 export function outcomeOf({ status, detail, neverSent }: TransportError): Outcome {
   // Comes with status "unknown" since the server does not map it: match the text.
   if (detail.includes('too many requests')) return 'not-done';
   if (detail.includes('rpc not supported for learner')) return 'not-done';
+  if (detail.startsWith(tooLarge)) return 'refused';
   // The token, not the request, was refused.
   if (detail.includes('invalid auth token') || detail.includes('revision of auth store is old'))
     return 'not-done';

@@ -70,6 +70,13 @@ const sent: readonly Row[] = [
   ['data-loss', 'etcdserver: corrupt cluster', 'unknown', 'UNAVAILABLE', 'OUTCOME_UNKNOWN'],
 
   // It did, and said no.
+  [
+    'resource-exhausted',
+    'grpc: received message larger than max (3000123 vs. 2097152)',
+    'refused',
+    'INVALID_REQUEST',
+    'INVALID_REQUEST',
+  ],
   ['not-found', 'etcdserver: requested lease not found', 'refused', 'NOT_FOUND', 'NOT_FOUND'],
   ['invalid-argument', 'etcdserver: key not found', 'refused', 'NOT_FOUND', 'NOT_FOUND'],
   ['not-found', 'etcdserver: member not found', 'refused', 'NOT_FOUND', 'NOT_FOUND'],
