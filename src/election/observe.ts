@@ -17,8 +17,10 @@ export interface Sighting {
 /** How often to look whether the watch has told everything: some versions of etcd lose events (3.4.23 at compactions). */
 const lookMs = 15_000;
 
-/** Says that the watch has not told of something that a read has shown long ago. */
-const missed = new Error('the watch has lost something');
+/** The watch has not told of something that a read has shown long ago: it is opened anew where it stands. */
+const behind = new Error('the watch is behind');
+/** What the watch has told cannot be: the line is read anew. */
+const wrong = new Error('the watch has lost something');
 
 /**
  * The leaders of a line as they come and go, the present state first: each whole revision at which another ticket is the
@@ -41,21 +43,22 @@ export async function* sightings(
   const wait = Wait.start(connection.runtime, { signal }, `${line.title}: observe`);
   wait.endsWith(connection.closing);
   let last: Sighting | undefined;
+  let state: LineState | undefined;
   let notBefore = 0n;
   try {
     while (true) {
       wait.signal.throwIfAborted();
-      const base = await readLine(connection, line, notBefore, wait.signal);
+      state ??= await readLine(connection, line, notBefore, wait.signal);
       try {
-        for await (const { tickets, revision } of follow(connection, line, base, wait.signal)) {
-          notBefore = revision;
-          const seen = { leader: tickets[0], revision };
+        for await (state of follow(connection, line, state, wait.signal)) {
+          const seen = { leader: state.tickets[0], revision: state.revision };
           if (!last || !isSame(seen.leader, last.leader)) yield (last = seen);
         }
       } catch (error) {
-        // The line is read anew, not before what the watch can go on from.
-        if (isConclaveError(error, 'COMPACTED')) notBefore = max(notBefore, error.compactRevision);
-        else if (error !== missed) throw error;
+        if (error === behind) continue;
+        if (error !== wrong && !isConclaveError(error, 'COMPACTED')) throw error;
+        notBefore = max(state.revision, isConclaveError(error, 'COMPACTED') ? error.compactRevision : 0n);
+        state = undefined;
       }
     }
   } finally {
@@ -118,8 +121,8 @@ interface Told {
 }
 
 /**
- * Ends a watch that has lost something: that has not told, from one look to the next, of a change which the first of them
- * has seen. Late is not lost: it tells in the meantime. Never rejects.
+ * Ends a watch that has lost something, or seems to: that has not told, from one look to the next, of a change which the
+ * first of them has seen. Never rejects.
  */
 async function lookAfter(
   connection: Connection,
@@ -136,7 +139,8 @@ async function lookAfter(
       // A store that does not answer proves nothing, nor does a reader that is busy.
       const now = await store.get(prefix(line.prefix), { signal: over.signal }).catch(() => undefined);
       const { state, isAll } = told;
-      if (before && isAll && hasLost(state, before)) over.abort(missed);
+      const doubt = before && isAll ? compareWith(before, state) : 'right';
+      if (doubt !== 'right') over.abort(doubt === 'behind' ? behind : wrong);
       before = now && isAll ? line.stateOf(now.header.revision, now.kvs) : undefined;
     }
   } catch {
@@ -145,15 +149,20 @@ async function lookAfter(
 }
 
 /**
- * Whether a watch that has told of `told` must have lost something: `seen` was read before it, or long enough ago that
- * everything up to it should have been told.
+ * What to think of a watch that has told of `told`, if everything up to `seen` should have been told.
+ *
+ * `behind` may be an error: the watch may just be connecting again. `wrong` may not.
  */
-export function hasLost(told: LineState, seen: LineState): boolean {
+export function compareWith(seen: LineState, told: LineState): 'right' | 'behind' | 'wrong' {
   const [leader] = told.tickets;
-  if (told.revision <= seen.revision) return !isSame(leader, seen.tickets[0]);
+  if (told.revision <= seen.revision) {
+    if (isSame(leader, seen.tickets[0])) return 'right';
+    return told.revision < seen.revision ? 'behind' : 'wrong';
+  }
   // It has told of something later. But whoever had gone by then does not come back.
-  if (!leader || leader.createRevision > seen.revision) return false;
-  return !seen.tickets.some(({ createRevision }) => createRevision === leader.createRevision);
+  if (!leader || leader.createRevision > seen.revision) return 'right';
+  const stands = seen.tickets.some(({ createRevision }) => createRevision === leader.createRevision);
+  return stands ? 'right' : 'wrong';
 }
 
 function isSame(one: KeyValue | undefined, other: KeyValue | undefined): boolean {

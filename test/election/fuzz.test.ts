@@ -135,6 +135,9 @@ function mend(world: World, clients: readonly Conclave[]): void {
 class Truth {
   readonly values: (string | undefined)[] = [undefined];
   readonly tokens: bigint[] = [];
+  /** Values that an older one of the same leader has overwritten. */
+  readonly wentBack: string[] = [];
+  #leader: { readonly token: bigint; readonly number: number } | undefined;
   #last = '';
   readonly #tickets = new Map<string, StoreEvent['kv']>();
 
@@ -159,6 +162,11 @@ class Truth {
     const told = leader ? `${leader.createRevision} ${value}` : '';
     if (told !== this.#last) this.values.push(value);
     this.#last = told;
+    // Each proclaims numbers that grow.
+    const number = Number(value?.split('.')[1] ?? 0);
+    const isSameLeader = leader?.createRevision === this.#leader?.token;
+    if (leader && isSameLeader && number < (this.#leader?.number ?? 0)) this.wentBack.push(told);
+    this.#leader = leader && { token: leader.createRevision, number };
   }
 
   #token(event: StoreEvent | undefined): void {
@@ -181,11 +189,13 @@ async function fuzz(seed: number): Promise<readonly string[]> {
   const watching = await world.client();
   const clients = await Promise.all([1, 2, 3, 4].map(() => world.client({ sessionTtlMs: 3_000 })));
   const observed = [watching, ...clients];
-  const observers = observed.map((client) => new Observer(client.election('e')));
+  const observers: Observer[] = [];
   await world.settle();
   const contenders = clients.map((client, i) => new Contender(client, `c${i}`, dice.split(i), violations));
 
   for (let step = 0; step < steps; step++) {
+    const beginner = observed[step / 30];
+    if (beginner) observers.push(new Observer(beginner.election('e')));
     await world.advance(dice.below(400));
     const leading = contenders.find(({ leads }) => leads);
     const hit = dice.oneIn(2) && leading ? leading.client : dice.pick(observed);
@@ -210,8 +220,10 @@ async function fuzz(seed: number): Promise<readonly string[]> {
   const sorted = [...truth.tokens].sort((a, b) => Number(a - b));
   if (sorted.some((token, i) => token !== truth.tokens[i]))
     violations.push('an older leader has written later');
+  for (const value of truth.wentBack) violations.push(`${value} was proclaimed after a newer one`);
   observers.forEach(({ values }, i) => {
-    const isRight = compacts ? isPartOf(values, truth.values) : values.join() === truth.values.join();
+    const whole = truth.values.slice(-values.length); // from when it began
+    const isRight = compacts ? isPartOf(values, truth.values) : values.join() === whole.join();
     if (!isRight) violations.push(`observer ${i}: ${values.join()}\n        truth: ${truth.values.join()}`);
     if (values.at(-1) !== undefined) violations.push(`observer ${i} has not seen the end`);
   });

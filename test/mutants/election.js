@@ -2,6 +2,7 @@
 
 const campaign = 'test/election/campaign.test.ts';
 const contract = 'test/election/contract.test.ts';
+const fuzz = 'test/election/fuzz.test.ts';
 const lead = 'test/election/lead.test.ts';
 const observe = 'test/election/observe.test.ts';
 const priority = 'test/election/priority.test.ts';
@@ -117,8 +118,8 @@ export const electionMutants = [
   {
     name: 'an observer ends when its watch was compacted away',
     file: 'src/election/observe.ts',
-    find: "if (isConclaveError(error, 'COMPACTED')) notBefore",
-    replace: "if (isConclaveError(error, 'CONFLICT')) notBefore",
+    find: "if (error !== wrong && !isConclaveError(error, 'COMPACTED')) throw error;",
+    replace: 'if (error !== wrong) throw error;',
     test: observe,
     title: 'may leave out what was compacted away, and invents nothing',
   },
@@ -144,33 +145,44 @@ export const electionMutants = [
     find: 'void lookAfter(connection, line, told, over);',
     replace: '',
     test: observe,
-    title: 'notices by a slow look what the store has failed to tell, within two of them',
+    title: 'watches anew from where it stands, and leaves out nothing',
   },
   {
-    name: 'late is taken for lost',
+    name: 'an observer whose watch is behind ends',
     file: 'src/election/observe.ts',
-    find: 'if (before && isAll && hasLost(state, before)) over.abort(missed);',
-    replace:
-      'if (now && isAll && hasLost(state, line.stateOf(now.header.revision, now.kvs))) over.abort(missed);',
+    find: 'if (error === behind) continue;',
+    replace: '',
     test: observe,
-    title: 'does not take a watch that is late for one that has lost something',
+    title: 'watches anew from where it stands, and leaves out nothing',
+  },
+  {
+    name: 'an observer whose watch is behind leaps ahead',
+    file: 'src/election/observe.ts',
+    find: 'if (error === behind) continue;',
+    replace: 'if (error === behind) {\n          state = undefined;\n          continue;\n        }',
+    test: observe,
+    title: 'watches anew from where it stands, and leaves out nothing',
   },
   {
     name: 'slow is taken for lost',
     file: 'src/election/observe.ts',
-    find: 'if (before && isAll && hasLost(state, before)) over.abort(missed);\n      before = now && isAll ?',
-    replace: 'if (before && hasLost(state, before)) over.abort(missed);\n      before = now ?',
+    find: 'before && isAll ? compareWith(before, state)',
+    replace: 'before ? compareWith(before, state)',
+    also: {
+      file: 'src/election/observe.ts',
+      find: 'before = now && isAll ?',
+      replace: 'before = now ?',
+    },
     test: observe,
     title: 'does not take a reader that is slow for a watch that has lost something',
   },
   {
     name: 'a leader who had gone may come back',
     file: 'src/election/observe.ts',
-    find: 'return !seen.tickets.some(({ createRevision }) => createRevision === leader.createRevision);',
-    replace: 'return false;',
+    find: "return stands ? 'right' : 'wrong';",
+    replace: "return stands ? 'right' : 'right';",
     test: observe,
-    title:
-      'a watch has lost something if it tells of a leader that had gone before something it told of later',
+    title: 'is wrong if it tells of something later, and of a leader that had gone',
   },
   {
     name: 'an observer does not end on close',
@@ -486,5 +498,37 @@ export const electionMutants = [
     replace: 'return false;',
     test: lead,
     title: 'does not report the loss of its session as an error',
+  },
+  {
+    name: 'fuzz: a rewrite compares only whose ticket it is',
+    file: 'src/session/rewrite.ts',
+    find: "compare.modRevision(key, '=', this.#modRevision)",
+    replace: "compare.createRevision(key, '=', createRevision)",
+    test: fuzz,
+    title: 'an election keeps its promises under all faults at once',
+  },
+  {
+    name: 'fuzz: what is thrown because of a loss is an error',
+    file: 'src/election/lead.ts',
+    find: 'if (error === reason) return true;',
+    replace: '',
+    test: fuzz,
+    title: 'an election keeps its promises under all faults at once',
+  },
+  {
+    name: 'fuzz: the deadline has no margin',
+    file: 'src/session/deadline.ts',
+    find: 'return Math.max(this.ttlMs / 5, 500);',
+    replace: 'return -3_000;',
+    test: fuzz,
+    title: 'an election keeps its promises under all faults at once',
+  },
+  {
+    name: "fuzz: an observer's watch begins now, not where its read ended",
+    file: 'src/election/observe.ts',
+    find: 'startRevision: base.revision + 1n, signal',
+    replace: 'signal',
+    test: fuzz,
+    title: 'an election keeps its promises under all faults at once',
   },
 ];
