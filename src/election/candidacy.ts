@@ -61,7 +61,9 @@ export function prefersAnother({ older, mine, younger }: Surroundings, priority:
   const successor = leader && contentOf(leader)?.transferTo;
   if (successor === toText(mine.key)) return false;
   return younger.some(
-    (ticket) => toText(ticket.key) === successor || (contentOf(ticket)?.priority ?? 0) > priority,
+    (ticket) =>
+      (contentOf(ticket)?.priority ?? 0) > priority ||
+      (successor !== undefined && toText(ticket.key) === successor),
   );
 }
 

@@ -1,4 +1,4 @@
-import { compareBytes, equalBytes } from '../base/bytes.js';
+import { compareBytes, equalBytes, toText } from '../base/bytes.js';
 import {
   compare,
   type Compare,
@@ -140,4 +140,25 @@ export class Line {
 export function inOrder(a: KeyValue, b: KeyValue): number {
   if (a.createRevision === b.createRevision) return compareBytes(a.key, b.key);
   return a.createRevision < b.createRevision ? -1 : 1;
+}
+
+/**
+ * The place of a ticket in its line, 0 for the oldest; -1 if it does not stand there. Quick: each of thousands that wait
+ * asks after each change.
+ *
+ * @param tickets in order
+ */
+export function placeOf(tickets: readonly KeyValue[], key: string, createRevision: bigint): number {
+  let [place, end] = [0, tickets.length];
+  while (place < end) {
+    const middle = (place + end) >>> 1;
+    const found = tickets[middle];
+    if (found && found.createRevision < createRevision) place = middle + 1;
+    else end = middle;
+  }
+  for (; tickets[place]?.createRevision === createRevision; place++) {
+    const ticket = tickets[place];
+    if (ticket && toText(ticket.key) === key) return place;
+  }
+  return -1;
 }

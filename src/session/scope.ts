@@ -14,8 +14,10 @@ type Holding = () => Granted | undefined;
 
 const storage = new AsyncLocalStorage<readonly Holding[]>();
 
+/** What is over is forgotten: one callback may start the next, and that for ever. */
 export function runUnder<T>(holding: Holding, work: () => T): T {
-  return storage.run([...(storage.getStore() ?? []), holding], work);
+  const around = storage.getStore() ?? [];
+  return storage.run([...around.filter((outer) => outer() !== undefined), holding], work);
 }
 
 /**

@@ -83,8 +83,17 @@ export function readTicket(kv: KeyValue): TicketInfo {
   };
 }
 
+/** The holder is described for each who waits, after each change. */
+const descriptions = new WeakMap<KeyValue, string>();
+
 /** For messages; never throws. */
 export function describeTicket(kv: KeyValue): string {
+  const description = descriptions.get(kv) ?? describe(kv);
+  descriptions.set(kv, description);
+  return description;
+}
+
+function describe(kv: KeyValue): string {
   const content = parse(kv.value);
   const who = content?.holder ? describeHolder(content.holder) : 'another program';
   const since = content?.since === undefined ? '' : ` since ${isoTime(content.since)}`;

@@ -5,7 +5,7 @@ import { compare, type Compare, type GetOp, remove, type RemoveOp } from '../sto
 import type { KeyValue, OpResult } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import type { Demand } from './demand.js';
-import type { Line, LineState } from './line.js';
+import { type Line, type LineState, placeOf } from './line.js';
 import type { LineViews } from './line-view.js';
 import type { TicketNews } from './news.js';
 import type { Session } from './session.js';
@@ -153,9 +153,9 @@ export class Ticket {
     // A view from before this ticket says nothing about it.
     if (state.revision < this.createRevision) return 'blocked';
     const { rule, yields } = this.request.demand;
-    const place = state.tickets.findIndex((ticket) => toText(ticket.key) === key);
+    const place = placeOf(state.tickets, key, this.createRevision);
     const mine = state.tickets[place];
-    if (mine?.createRevision !== this.createRevision) return 'gone';
+    if (!mine) return 'gone';
     const older = state.tickets.slice(0, place);
     try {
       if (rule(older, mine, state.settings)) return 'admitted';
