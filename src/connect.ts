@@ -46,11 +46,11 @@ export async function connect(target: string | ConnectOptions): Promise<Conclave
 
 async function connectEtcd(runtime: Runtime, options: ConnectOptions): Promise<Conclave> {
   const dialTimeoutMs = options.dialTimeoutMs ?? defaultDialTimeoutMs;
-  const until = runtime.now() + dialTimeoutMs;
-  // Only here: a program on the embedded engine never loads gRPC.
+  // Only here: a program on the embedded engine never loads gRPC. On a busy machine that takes seconds, which say nothing
+  // about the store: the time limit begins afterwards.
   const { EtcdTransport } = await import('./etcd/transport.js');
   const transport = new EtcdTransport({ ...options, runtime, dialTimeoutMs });
-  return opened(transport, { ...options, runtime, keepsAlive: true }, until - runtime.now());
+  return opened(transport, { ...options, runtime, keepsAlive: true }, dialTimeoutMs);
 }
 
 /** Checks that the store answers and lets us into the namespace: one linearizable read of a key that never exists. */
@@ -62,7 +62,7 @@ async function opened(
   const conclave = await over(transport, options);
   try {
     const key = sessionKey(conclave.namespace, 0n);
-    await conclave.store.get(key, { countOnly: true, timeoutMs: Math.max(0, timeoutMs) });
+    await conclave.store.get(key, { countOnly: true, timeoutMs });
     return conclave;
   } catch (error) {
     await conclave.close();
