@@ -10,6 +10,7 @@ import { LineJudge, type Report } from './line-judge.js';
 import { Observers } from './observers.js';
 import { cancelled, type Operation, Operations } from './operations.js';
 import type { Fault, Move, Step } from './steps.js';
+import { Resizes } from './resizes.js';
 import { strike } from './strike.js';
 import type { Want } from './want.js';
 import { type Held, Writes } from './writes.js';
@@ -30,6 +31,7 @@ export class Player {
   readonly operations: Operations;
   readonly writes: Writes;
   readonly observers: Observers;
+  readonly resizes: Resizes;
   /** What is granted from now on is given back at once. */
   isEnding = false;
   readonly #kind: Kind;
@@ -51,6 +53,7 @@ export class Player {
     this.operations = new Operations({ kind, judge, revision: () => world.revision, report, see });
     this.writes = new Writes(this.operations, judge, report);
     this.observers = new Observers(judge, report);
+    this.resizes = new Resizes(this.operations, judge, report);
     for (let place = 0; place < actorCount; place++) this.actorAt(place);
   }
 
@@ -132,7 +135,7 @@ export class Player {
       case 'try':
         return this.#try(actor, move.want);
       case 'resize':
-        return this.#resize(actor, move.name, move.limit);
+        return this.resizes.start(actor, move.name, move.limit);
       case 'observe':
         return this.observers.start(actor, move.name);
       case 'inspect':
@@ -208,11 +211,6 @@ export class Player {
     for (const { actor, doing, controller } of this.operations.pending)
       if (actor.isRunning && controller.signal.aborted && doing !== 'transfer')
         this.#report(`${actor.name}: ${doing} was cancelled, and goes on`);
-  }
-
-  #resize(actor: Actor, name: string, limit: number): void {
-    const resize = (): Promise<void> => actor.conclave.semaphore(name).resize(limit);
-    this.operations.start({ doing: 'resize', actor, want: { names: [name] } }, resize, () => {});
   }
 
   #inspect(actor: Actor, name: string): void {
