@@ -149,6 +149,22 @@ describe('a release by force', () => {
     expect(await outcome(hold.release())).toBeInstanceOf(HoldLostError);
   });
 
+  it('that comes before a reader knows that it is a writer now is told to its callback, too', async () => {
+    await using world = await World.open();
+    const { holder, asker } = await two(world);
+    const running = holder.rwLock('l').read.run(async (reader) => {
+      world.delayReply(holder, { method: 'txn', ms: 500 });
+      const upgrading = reader.tryUpgrade();
+      await world.settle();
+      await asker.forceRelease('rwLock', 'l', because);
+      await world.advance(500);
+
+      expect((await upgrading)?.isHeld()).toBe(false);
+      expect(reader.signal.reason).toMatchObject({ code: 'HOLD_LOST', cause: named });
+    });
+    expect(await outcome(running)).toBeInstanceOf(HoldLostError);
+  });
+
   it('keeps a callback from running under what is lost', async () => {
     await using world = await World.open();
     const { holder, asker } = await two(world);
