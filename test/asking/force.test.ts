@@ -335,6 +335,24 @@ describe('a release by force', () => {
     expect(await marks(world, 'forced')).toEqual([]);
   });
 
+  it('takes away a candidate by path, whatever its value looks like', async () => {
+    await using world = await World.open();
+    const { holder, asker } = await two(world);
+    const stranger = { name: 'x', host: 'x', pid: 1, ns: 'elsewhere' };
+    for (const value of [{ v: 2 }, { v: 1, holder: stranger }]) {
+      const leadership = await holder.election({ path: 'p' }).campaign(JSON.stringify(value));
+      expect(await outcome(asker.requestRelease('election', { path: 'p' }))).toMatchObject({
+        code: 'UNSUPPORTED',
+      });
+
+      const hit = await asker.forceRelease('election', { path: 'p' });
+
+      expect(hit).toEqual({ key: leadership.key, fencingToken: leadership.fencingToken });
+      expect(await outcome(leadership.resign())).toBeInstanceOf(HoldLostError);
+    }
+    expect((await world.store.get(prefix('elsewhere/'))).kvs).toEqual([]);
+  });
+
   it('removes the request that was not heeded', async () => {
     await using world = await World.open();
     const { holder, asker } = await two(world);
