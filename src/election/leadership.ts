@@ -100,14 +100,19 @@ export class Leadership extends Hold {
     const now = line.stateOf(header.revision, kvs);
     let place = -1;
     const look = ({ tickets }: LineState): boolean => {
-      place = tickets.findIndex((ticket) => toText(ticket.key) === key);
-      return place <= 1;
+      const keys = tickets.map((ticket) => toText(ticket.key));
+      place = keys.indexOf(key);
+      return place <= 1 || !keys.includes(this.key);
     };
     if (!look(now)) {
       if (wait.immediate) throw wait.timeout();
       await request.views.view(line).until(now, look, signal);
     }
     if (place < 0) throw new NotFoundError(`no candidate ${key} waits in ${line.title}`);
+    if (place <= 1) return;
+    // Nobody gives way for a leader that has gone.
+    this.keyGone(this.key);
+    this.assertStanding();
   }
 
   async #write(wish: Candidacy): Promise<void> {
