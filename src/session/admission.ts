@@ -199,8 +199,9 @@ export class Admission {
     }
   }
 
-  /** One more hold on a ticket, at once: it must not be given back meanwhile. */
+  /** One more hold on a ticket, at once: it must not be given back meanwhile. @throws ClosedError */
   async #join<H extends Hold>(held: Admitted, wait: Wait, make: Make<H>): Promise<H> {
+    wait.signal.throwIfAborted();
     const hold = make(held);
     try {
       await held.ticket.session.untilValid(wait.signal);

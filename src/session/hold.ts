@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
 import { FencedOutError, HoldLostError } from '../base/errors.js';
+import { abortWith } from '../base/wait.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
 import type { Admitted } from './admitted.js';
@@ -183,7 +184,7 @@ export class Hold implements AsyncDisposable {
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
     this.#runs(this.#body);
-    next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
+    abortWith(this.#controller, next.signal);
     this.#news.follow(next.#news);
     await this.release();
   }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { ConflictError } from '../base/errors.js';
 import { type MessageKind, ticketNameIn } from '../base/keys.js';
+import { abortWith } from '../base/wait.js';
 import { ForcedRelease, readMessage, ReleaseRequest } from './release-request.js';
 
 /** What others have told a session about one of its tickets. */
@@ -29,9 +30,7 @@ export class TicketNews {
 
   /** What is asked of `next` is asked of this one, too: it has been exchanged for it. */
   follow({ releaseRequested }: TicketNews): void {
-    releaseRequested.addEventListener('abort', () => this.#asked.abort(releaseRequested.reason), {
-      once: true,
-    });
+    abortWith(this.#asked, releaseRequested);
   }
 
   force(release: ForcedRelease): void {
