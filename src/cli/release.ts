@@ -110,11 +110,7 @@ async function takeAway(conclave: Conclave, request: Found): Promise<number> {
   return exitStatus.ok;
 }
 
-async function askAndWait(
-  conclave: Conclave,
-  request: Found,
-  interruption: AbortSignal,
-): Promise<number> {
+async function askAndWait(conclave: Conclave, request: Found, interruption: AbortSignal): Promise<number> {
   const { kind, place, reason, deadlineMs, isJson } = request;
   const asked = await conclave.requestRelease(kind, place, { reason, deadlineMs }).catch(cannotBeAsked);
   if (!isJson) for (const ticket of asked) process.stdout.write(`asked: ${describe(ticket)}\n`);
