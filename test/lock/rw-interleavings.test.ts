@@ -96,6 +96,21 @@ describe('a downgrade', () => {
     await (await next).release();
   });
 
+  it('that close ends is told so', async () => {
+    await using world = await World.open();
+    const client = await opened(world);
+    const writer = await client.rwLock('l').write.acquire();
+    world.dropRequest(client, { method: 'txn', where: isRewrite });
+    const downgrading = outcome(writer.downgrade());
+    await world.settle(); // it is about to be sent again
+
+    const closing = client.close();
+
+    expect(await world.run(downgrading)).toMatchObject({ code: 'CLOSED' });
+    await closing;
+    expect(writer.signal.reason).toMatchObject({ code: 'CLOSED' });
+  });
+
   it('in a store that is full gives the lock back', async () => {
     await using world = await World.open();
     const [client, other] = [await opened(world), await opened(world)];
