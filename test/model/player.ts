@@ -50,7 +50,17 @@ export class Player {
     const { judge } = this;
     const onExcused = (): void => see('two held after an early revoke');
     this.claims = new Claims({ kind, judge, now: () => world.now(), report, onExcused });
-    this.operations = new Operations({ kind, judge, revision: () => world.revision, report, see });
+    this.operations = new Operations({
+      kind,
+      judge,
+      believesToHold: (actor, names) =>
+        this.claims.held.some(
+          (each) => each.actor === actor && each.want.names.some((name) => names.includes(name)),
+        ),
+      revision: () => world.revision,
+      report,
+      see,
+    });
     this.writes = new Writes(this.operations, judge, report);
     this.observers = new Observers(judge, report);
     this.resizes = new Resizes(this.operations, judge, report);
