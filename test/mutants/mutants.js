@@ -1075,6 +1075,14 @@ export const mutants = [
     title: 'goes on after a late copy of a bump has moved the epoch',
   },
   {
+    name: 'permits pass the quota of the store',
+    file: 'src/session/take.ts',
+    find: "if (take.then.some(({ kind }) => kind === 'put')) {",
+    replace: 'if (take.then.length > 0) {',
+    test: permits,
+    title: 'are not to be had ({"limit":2}), and nothing of that stays',
+  },
+  {
     name: 'a try does not look at the limit while nothing is free',
     file: 'src/session/take.ts',
     find: 'if (refusal) throw refusal;',
