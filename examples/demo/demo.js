@@ -11,7 +11,7 @@ import { inEuros, readPayments } from './payments.js';
 import { Timeline } from './timeline.js';
 
 const sessionTtlMs = 2_000; // The shortest: a takeover that one can wait for.
-const limitMs = 60_000;
+const limitMs = 180_000;
 const names = ['worker 1', 'worker 2', 'worker 3', 'worker 4', 'worker 5'];
 /** The first to stand for election; the others do when it is gone. Who comes next is up to them. */
 const victim = 'worker 2';

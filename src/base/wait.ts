@@ -117,6 +117,12 @@ export class Wait {
   }
 }
 
+/** Aborts `controller` as `signal` does; at once if it has. */
+export function abortWith(controller: AbortController, signal: AbortSignal): void {
+  if (signal.aborted) return controller.abort(signal.reason);
+  signal.addEventListener('abort', () => controller.abort(signal.reason), { once: true });
+}
+
 /** Settles as `promise` does, unless `signal` aborts first. What `promise` does after that is not observed. */
 export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import { exitStatus } from './failure.js';
 import { allKinds, kindHelp, parseKind, wordFor } from './kinds.js';
 import { open } from './opening.js';
 import { harmless, optionalColumns, printJson, printTable, ticketCells } from './printing.js';
-import { type Standing, standing } from './standing.js';
+import { isUsed, type Standing, standing } from './standing.js';
 
 const usage = 'conclave inspect NAME [--kind KIND] [OPTIONS]';
 
@@ -38,10 +38,6 @@ export async function inspect(args: readonly string[]): Promise<number> {
 function kindsOf(place: Place, kind: string | boolean | undefined): readonly LineKind[] {
   if (kind !== undefined) return [parseKind(String(kind))];
   return typeof place === 'string' ? allKinds : ['mutex'];
-}
-
-function isUsed({ holders, waiters }: Standing): boolean {
-  return holders.length + waiters.length > 0;
 }
 
 /** An object for each kind; one without a kind if nobody stands in any. */

@@ -2,9 +2,10 @@ import { type Conclave, isConclaveError, type LineKind, type Place, type TicketI
 import { commonHelp, parse, parsePlace, type StoreArguments, wrongUsage } from './arguments.js';
 import { parseDuration } from './duration.js';
 import { exitStatus, Failure, oneLine } from './failure.js';
-import { kindHelp, parseKind } from './kinds.js';
+import { allKinds, kindHelp, parseKind, wordFor } from './kinds.js';
 import { asUsage, open } from './opening.js';
 import { describeHolder, printJson } from './printing.js';
+import { isUsed, standing } from './standing.js';
 import { Interrupted, Signals, statusOfSignal } from './signals.js';
 
 const usage = 'conclave release NAME [--kind KIND] [--reason TEXT] [--deadline 10s]';
@@ -14,7 +15,7 @@ export const releaseHelp: string = `Asks those who hold something to give it bac
 Usage: ${usage}
        conclave release NAME --force [--ticket KEY] [--kind KIND] [--reason TEXT]
 
-${kindHelp} (default mutex)
+${kindHelp} (default: the only kind in which somebody stands)
   --reason TEXT         told to whom it concerns (default: that it was asked for by hand)
   --deadline DURATION   how long to wait for them, who are told; nothing else happens then (default 10s)
   --force               take it away, without asking: the next in line has it at once. Its holder is told, and may go on
@@ -33,7 +34,8 @@ interface ReleaseArguments {
   readonly store: StoreArguments;
   readonly isJson: boolean;
   readonly place: Place;
-  readonly kind: LineKind;
+  /** undefined: the only one in which somebody stands. */
+  readonly kind: LineKind | undefined;
   readonly reason: string;
   readonly deadlineMs: number;
   readonly isForced: boolean;
@@ -50,7 +52,7 @@ export function parseRelease(args: readonly string[]): ReleaseArguments {
     ticket: { type: 'string' },
     path: { type: 'string' },
   });
-  const { kind = 'mutex', reason = 'asked for by hand', deadline, force, ticket } = parsed.own;
+  const { kind, reason = 'asked for by hand', deadline, force, ticket } = parsed.own;
   const isForced = force === true;
   if (isForced && deadline !== undefined)
     throw wrongUsage('--force does not wait, so --deadline has no meaning', usage);
@@ -59,7 +61,7 @@ export function parseRelease(args: readonly string[]): ReleaseArguments {
     store: parsed.store,
     isJson: parsed.isJson,
     place: parsePlace(parsed, usage),
-    kind: parseKind(String(kind)),
+    kind: kind === undefined ? undefined : parseKind(String(kind)),
     reason: String(reason),
     deadlineMs: deadline === undefined ? 10_000 : parseDuration(String(deadline), '--deadline'),
     isForced,
@@ -74,9 +76,10 @@ export async function release(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
   using signals = new Signals((name) => interruption.abort(new Interrupted(name)));
   try {
+    const found = { ...request, kind: request.kind ?? (await kindOf(conclave, request.place)) };
     return await (request.isForced
-      ? takeAway(conclave, request)
-      : askAndWait(conclave, request, interruption.signal));
+      ? takeAway(conclave, found)
+      : askAndWait(conclave, found, interruption.signal));
   } catch (error) {
     if (error instanceof Interrupted) return statusOfSignal(error.signalName);
     throw asUsage(error);
@@ -86,7 +89,20 @@ export async function release(args: readonly string[]): Promise<number> {
   }
 }
 
-async function takeAway(conclave: Conclave, request: ReleaseArguments): Promise<number> {
+type Found = ReleaseArguments & { readonly kind: LineKind };
+
+/** @throws Failure if the name stands for several that are in use: taking the wrong one away would do harm */
+async function kindOf(conclave: Conclave, place: Place): Promise<LineKind> {
+  // A path does not tell what it is used as.
+  if (typeof place !== 'string') return 'mutex';
+  const all = await Promise.all(allKinds.map((kind) => standing(conclave, kind, place)));
+  const [first, ...others] = all.filter(isUsed).map(({ kind }) => kind);
+  if (others.length === 0) return first ?? 'mutex';
+  const words = [first ?? 'mutex', ...others].map(wordFor).join(', ');
+  throw wrongUsage(`${JSON.stringify(place)} is in use as ${words}: say which with --kind`, usage);
+}
+
+async function takeAway(conclave: Conclave, request: Found): Promise<number> {
   const { kind, place, reason, ticket, isJson } = request;
   const hit = await conclave.forceRelease(kind, place, { reason, ...(ticket !== undefined && { ticket }) });
   if (isJson) printJson({ ...about(request), hit: hit ?? null });
@@ -94,11 +110,7 @@ async function takeAway(conclave: Conclave, request: ReleaseArguments): Promise<
   return exitStatus.ok;
 }
 
-async function askAndWait(
-  conclave: Conclave,
-  request: ReleaseArguments,
-  interruption: AbortSignal,
-): Promise<number> {
+async function askAndWait(conclave: Conclave, request: Found, interruption: AbortSignal): Promise<number> {
   const { kind, place, reason, deadlineMs, isJson } = request;
   const asked = await conclave.requestRelease(kind, place, { reason, deadlineMs }).catch(cannotBeAsked);
   if (!isJson) for (const ticket of asked) process.stdout.write(`asked: ${describe(ticket)}\n`);

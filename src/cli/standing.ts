@@ -36,3 +36,8 @@ export async function standing(conclave: Conclave, kind: LineKind, place: Place)
     }
   }
 }
+
+/** Somebody stands there. */
+export function isUsed({ holders, waiters }: Standing): boolean {
+  return holders.length + waiters.length > 0;
+}

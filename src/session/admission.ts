@@ -10,12 +10,12 @@ import { Admitted } from './admitted.js';
 import type { Hold } from './hold.js';
 import type { Line, LineState } from './line.js';
 import type { Turn } from './local-queue.js';
+import { describeBlockers, hintFor, noAnswer } from './obstacles.js';
 import { passDelays } from './pass-delays.js';
 import { grantedHere } from './scope.js';
 import type { Session } from './session.js';
 import { takeIfAdmitted, takeTicket } from './take.js';
 import { readsOf, type Request, statesOf, type Ticket } from './ticket.js';
-import { describeTicket } from './ticket-value.js';
 
 export interface AdmissionOptions {
   readonly lines: readonly Line[];
@@ -27,8 +27,8 @@ export interface AdmissionOptions {
    * @default false
    */
   readonly queuesLocally?: boolean;
-  /** A callback that asks for what it holds gets it once more. @default false */
-  readonly isReentrant?: boolean;
+  /** A callback that asks for what it holds gets it once more; undefined: there is no such choice. */
+  readonly isReentrant?: boolean | undefined;
 }
 
 export type TryOptions = Pick<WaitOptions, 'signal'>;
@@ -156,7 +156,9 @@ export class Admission {
     let taking = turn.ticket ? Promise.resolve(turn.ticket) : take();
     try {
       while (true) {
+        wait.obstacle = noAnswer;
         const ticket = await wait.race(taking);
+        wait.obstacle = '';
         const onBlocked = (older: readonly KeyValue[], line: Line): void => {
           wait.obstacle = describeBlockers(older, request.lines.length > 1 ? `; ${line.title} is` : ';');
         };
@@ -199,8 +201,9 @@ export class Admission {
     }
   }
 
-  /** One more hold on a ticket, at once: it must not be given back meanwhile. */
+  /** One more hold on a ticket, at once: it must not be given back meanwhile. @throws ClosedError */
   async #join<H extends Hold>(held: Admitted, wait: Wait, make: Make<H>): Promise<H> {
+    wait.signal.throwIfAborted();
     const hold = make(held);
     try {
       await held.ticket.session.untilValid(wait.signal);
@@ -227,16 +230,18 @@ export class Admission {
     const { ticket } = granted.admitted;
     const isSame = granted.demand === demand && ticket.spots.length === lines.length;
     const isAll = lines.every((line) => ticket.standsIn(this.connection.store, [line]));
-    return { ticket, again: isReentrant && isSame && isAll ? granted.admitted : undefined };
+    return { ticket, again: isReentrant === true && isSame && isAll ? granted.admitted : undefined };
   }
 
-  #alreadyHeld({ key, createRevision }: Ticket): AlreadyHeldError {
-    const { isReentrant, title } = this.#options;
-    const hint = isReentrant
-      ? 'what is asked for is more than that, or in another mode'
-      : 'pass the hold on, or use `reentrant`';
+  #alreadyHeld({ spots, createRevision }: Ticket): AlreadyHeldError {
+    const { isReentrant, title, lines } = this.#options;
+    const shared = spots.find(({ line }) => lines.some(({ prefix }) => prefix === line.prefix));
+    const key = shared?.key ?? '';
     const facts = { key, fencingToken: createRevision };
-    return new AlreadyHeldError(`${title}: the callback that asks holds ${key} already (${hint})`, facts);
+    return new AlreadyHeldError(
+      `${title}: the callback that asks holds ${key} already (${hintFor(isReentrant)})`,
+      facts,
+    );
   }
 
   /** The lines as they are now, all at one revision: one linearizable read. */
@@ -288,10 +293,4 @@ async function giveBack(ticket: Ticket, turn: Turn): Promise<boolean> {
   } finally {
     turn.end(next);
   }
-}
-
-function describeBlockers([oldest, ...others]: readonly KeyValue[], start: string): string {
-  if (!oldest) return '';
-  const more = others.length > 0 ? `, and ${others.length} more before us` : '';
-  return `${start} held by ${describeTicket(oldest)}${more}`;
 }

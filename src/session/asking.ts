@@ -38,7 +38,7 @@ export async function requestRelease(
   checkOptions(options, ['reason', 'deadlineMs'], what);
   const message = messageOf(connection, checkReason(options.reason, what), options.deadlineMs);
   return atOnce(connection, what, async (wait) => {
-    const { holders } = lineKinds[kind].divide(await lineNow(connection, line, wait));
+    const { holders } = lineKinds[kind].divide(await lineNow(connection, { line, kind, place }, wait));
     const tellings = holders.map((kv) => ({ kv, at: addressOf(kv) }));
     for (const { kv, at } of tellings) if (!at) throw cannotBeAsked(kv, line);
     const asked = await Promise.all(
@@ -66,7 +66,7 @@ export async function forceRelease(
   const { ticket } = options;
   if (ticket !== undefined) checkTicket(ticket, line, what);
   return atOnce(connection, what, async (wait) => {
-    const { tickets } = await lineNow(connection, line, wait);
+    const { tickets } = await lineNow(connection, { line, kind, place }, wait);
     const target = ticket === undefined ? tickets[0] : tickets.find(({ key }) => toText(key) === ticket);
     if (!target) return undefined;
     const info = readTicket(target);
@@ -105,10 +105,24 @@ async function whileItStands(
   return (await once(session, { if: [stands], then: [...removals, ...puts] }, wait.signal)) !== undefined;
 }
 
-async function lineNow({ store }: Connection, line: Line, { signal }: Wait): Promise<LineState> {
-  const { header, kvs } = await store.get(prefix(line.prefix), { signal });
-  return line.stateOf(header.revision, kvs);
+interface Target {
+  readonly line: Line;
+  readonly kind: LineKind;
+  readonly place: Place;
 }
+
+async function lineNow(
+  { store }: Connection,
+  { line, kind, place }: Target,
+  { signal }: Wait,
+): Promise<LineState> {
+  const { header, kvs } = await store.get(prefix(line.prefix), { signal });
+  // What a candidate by path stands for is the user's, and says nothing about its ticket, whatever it looks like.
+  const isRaw = kind === 'election' && typeof place !== 'string';
+  return line.stateOf(header.revision, isRaw ? kvs.map((kv) => ({ ...kv, value: noValue })) : kvs);
+}
+
+const noValue = new Uint8Array();
 
 /** The key of the session behind a ticket, below which it can be told something; undefined for other programs. */
 function addressOf(ticket: KeyValue): string | undefined {

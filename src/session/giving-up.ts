@@ -41,7 +41,7 @@ export async function leaveLine(ticket: Ticket): Promise<void> {
  */
 export async function requeueTicket(ticket: Ticket): Promise<GivenUp> {
   const { news } = ticket.session;
-  const name = ticket.session.nextTicketName();
+  const name = ticket.session.nextTicketName(ticket.title);
   const nextKeys = ticket.spots.map(({ line }) => line.keyOf(name));
   let given: GivenUp | undefined;
   try {

@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { report } from '../base/diagnostics.js';
-import { FencedOutError, HoldLostError } from '../base/errors.js';
+import { HoldLostError } from '../base/errors.js';
+import { abortWith } from '../base/wait.js';
 import type { Compare, Op } from '../store/operations.js';
 import type { Answer, TxnResult } from '../store/results.js';
 import type { Admitted } from './admitted.js';
 import type { Demand } from './demand.js';
-import { suspicion, unknownCommit } from './hold-errors.js';
+import { refusedCommit, suspicion, unknownCommit } from './hold-errors.js';
 import type { Dependent } from './lookout.js';
 import type { TicketNews } from './news.js';
 import { type Granted, runUnder } from './scope.js';
@@ -115,11 +116,12 @@ export class Hold implements AsyncDisposable {
       throw unknownCommit(error, this.#title());
     });
     if (answer.succeeded) return answer;
-    this.keyGone(this.key);
-    throw new FencedOutError(
-      `${this.#title()} has been lost: the store refused the write, nothing was written`,
-      this,
+    this.keyGone(
+      this.#ticket()
+        .spots.map(({ key }) => key)
+        .join(' or '),
     );
+    throw refusedCommit(this.#title(), this);
   }
 
   /**
@@ -183,7 +185,7 @@ export class Hold implements AsyncDisposable {
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
     this.#runs(this.#body);
-    next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });
+    abortWith(this.#controller, next.signal);
     this.#news.follow(next.#news);
     await this.release();
   }
@@ -264,8 +266,7 @@ export class Hold implements AsyncDisposable {
 
   async #stop(reason: Error): Promise<void> {
     this.tellToStop(reason);
-    // A handle has nobody to wait for. A callback is waited for, and releases by itself.
-    if (this.#body) await this.#body.catch(() => {});
+    await this.#body?.catch(() => {}); // a callback is waited for, and releases by itself
     await this[Symbol.asyncDispose]();
   }
 

@@ -1,14 +1,18 @@
 import { setMaxListeners } from 'node:events';
 import { ConflictError } from '../base/errors.js';
 import { type MessageKind, ticketNameIn } from '../base/keys.js';
-import { ForcedRelease, readMessage, ReleaseRequest } from './release-request.js';
+import { abortWith } from '../base/wait.js';
+import { ForcedRelease, type Message, readMessage, ReleaseRequest } from './release-request.js';
 
 /** What others have told a session about one of its tickets. */
 export class TicketNews {
+  readonly #title: string;
   readonly #asked = new AbortController();
   #forced: ForcedRelease | undefined;
 
-  constructor() {
+  /** @param title for messages: what it is a ticket of */
+  constructor(title: string) {
+    this.#title = title;
     setMaxListeners(0, this.releaseRequested); // whoever can give it back listens: many are no leak
   }
 
@@ -23,19 +27,17 @@ export class TicketNews {
   }
 
   /** The first request is the one that is told. */
-  ask(request: ReleaseRequest): void {
-    this.#asked.abort(request);
+  ask(message: Message): void {
+    if (!this.releaseRequested.aborted) this.#asked.abort(new ReleaseRequest(this.#title, message));
   }
 
   /** What is asked of `next` is asked of this one, too: it has been exchanged for it. */
   follow({ releaseRequested }: TicketNews): void {
-    releaseRequested.addEventListener('abort', () => this.#asked.abort(releaseRequested.reason), {
-      once: true,
-    });
+    abortWith(this.#asked, releaseRequested);
   }
 
-  force(release: ForcedRelease): void {
-    this.#forced ??= release;
+  force(message: Message): void {
+    this.#forced ??= new ForcedRelease(this.#title, message);
   }
 
   /** For whoever waits with the ticket, and has found it gone. */
@@ -53,9 +55,9 @@ export class TicketNews {
 export class News {
   readonly #tickets = new Map<string, TicketNews>();
 
-  /** @param ticket its name */
-  begin(ticket: string): void {
-    this.#tickets.set(ticket, new TicketNews());
+  /** @param ticket its name @param title for messages: what it is a ticket of */
+  begin(ticket: string, title: string): void {
+    this.#tickets.set(ticket, new TicketNews(title));
   }
 
   /** That it is over: nothing can be said about it any more that anybody should hear. @param key one of its keys, or its name */
@@ -65,7 +67,7 @@ export class News {
 
   /** @param key one of the ticket's keys */
   of(key: string): TicketNews {
-    return this.#tickets.get(ticketNameIn(key)) ?? new TicketNews();
+    return this.#tickets.get(ticketNameIn(key)) ?? new TicketNews('what this was a ticket of');
   }
 
   /** Takes note of a message as it stands in the store; that it is removed later means nothing. Idempotent. */
@@ -73,7 +75,7 @@ export class News {
     const news = this.#tickets.get(ticket);
     const message = readMessage(value);
     if (!news || !message) return;
-    if (kind === 'ask') news.ask(new ReleaseRequest(ticket, message));
-    else news.force(new ForcedRelease(ticket, message));
+    if (kind === 'ask') news.ask(message);
+    else news.force(message);
   }
 }

@@ -24,9 +24,9 @@ export class ReleaseRequest extends Error {
   readonly deadlineMs: number | undefined;
 
   /** @internal */
-  constructor(ticket: string, { by, reason, deadlineMs, at }: Message) {
+  constructor(title: string, { by, reason, deadlineMs, at }: Message) {
     const when = deadlineMs === undefined ? '' : `; wanted by ${isoTime(at + deadlineMs)}`;
-    super(`ticket ${ticket} is asked for by ${describeHolder(by)}: ${reason}${when}`);
+    super(`${title} is asked for by ${describeHolder(by)}: ${reason}${when}`);
     this.by = by;
     this.reason = reason;
     this.deadlineMs = deadlineMs;
@@ -40,8 +40,8 @@ export class ForcedRelease extends Error {
   readonly reason: string;
 
   /** @internal */
-  constructor(ticket: string, { by, reason }: Message) {
-    super(`ticket ${ticket} was released by force by ${describeHolder(by)}: ${reason}`);
+  constructor(title: string, { by, reason }: Message) {
+    super(`${title} was released by force by ${describeHolder(by)}: ${reason}`);
     this.by = by;
     this.reason = reason;
   }

@@ -162,10 +162,14 @@ export class Session {
     await this.#lookout.look();
   }
 
-  /** Whoever uses it ends its `news` once no ticket of this name stands any more. */
-  nextTicketName(): string {
+  /**
+   * Whoever uses it ends its `news` once no ticket of this name stands any more.
+   *
+   * @param title for messages: what it will be a ticket of
+   */
+  nextTicketName(title: string): string {
     const name = ticketName(this.leaseId, ++this.#ticketCounter);
-    this.news.begin(name);
+    this.news.begin(name, title);
     return name;
   }
 

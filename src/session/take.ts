@@ -49,7 +49,7 @@ export type NotTaken = ReturnType<typeof statesOf>;
  */
 export async function takeTicketIf(request: Request, options: ConditionalTake): Promise<Ticket | NotTaken> {
   const { session, lines } = request;
-  const name = session.nextTicketName();
+  const name = session.nextTicketName(request.title);
   const keys = lines.map((line) => line.keyOf(name));
   let taken: Ticket | NotTaken | undefined;
   try {

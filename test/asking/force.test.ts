@@ -149,6 +149,22 @@ describe('a release by force', () => {
     expect(await outcome(hold.release())).toBeInstanceOf(HoldLostError);
   });
 
+  it('that comes before a reader knows that it is a writer now is told to its callback, too', async () => {
+    await using world = await World.open();
+    const { holder, asker } = await two(world);
+    const running = holder.rwLock('l').read.run(async (reader) => {
+      world.delayReply(holder, { method: 'txn', ms: 500 });
+      const upgrading = reader.tryUpgrade();
+      await world.settle();
+      await asker.forceRelease('rwLock', 'l', because);
+      await world.advance(500);
+
+      expect((await upgrading)?.isHeld()).toBe(false);
+      expect(reader.signal.reason).toMatchObject({ code: 'HOLD_LOST', cause: named });
+    });
+    expect(await outcome(running)).toBeInstanceOf(HoldLostError);
+  });
+
   it('keeps a callback from running under what is lost', async () => {
     await using world = await World.open();
     const { holder, asker } = await two(world);
@@ -317,6 +333,24 @@ describe('a release by force', () => {
     expect(hit?.holder).toBeUndefined();
     expect((await world.store.get(prefix('/raw/'))).count).toBe(1);
     expect(await marks(world, 'forced')).toEqual([]);
+  });
+
+  it('takes away a candidate by path, whatever its value looks like', async () => {
+    await using world = await World.open();
+    const { holder, asker } = await two(world);
+    const stranger = { name: 'x', host: 'x', pid: 1, ns: 'elsewhere' };
+    for (const value of [{ v: 2 }, { v: 1, holder: stranger }]) {
+      const leadership = await holder.election({ path: 'p' }).campaign(JSON.stringify(value));
+      expect(await outcome(asker.requestRelease('election', { path: 'p' }))).toMatchObject({
+        code: 'UNSUPPORTED',
+      });
+
+      const hit = await asker.forceRelease('election', { path: 'p' });
+
+      expect(hit).toEqual({ key: leadership.key, fencingToken: leadership.fencingToken });
+      expect(await outcome(leadership.resign())).toBeInstanceOf(HoldLostError);
+    }
+    expect((await world.store.get(prefix('elsewhere/'))).kvs).toEqual([]);
   });
 
   it('removes the request that was not heeded', async () => {

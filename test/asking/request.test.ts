@@ -228,6 +228,21 @@ describe('a holder that is asked', () => {
     await writer?.release();
   });
 
+  it('is asked as a writer also before it knows that it has become one', async () => {
+    await using world = await World.open();
+    const { holder, asker } = await two(world);
+    await holder.rwLock('l').read.run(async (reader) => {
+      world.delayReply(holder, { method: 'txn', ms: 500 });
+      const upgrading = reader.tryUpgrade();
+      await world.settle();
+      await asker.requestRelease('rwLock', 'l', please);
+      await world.advance(500);
+
+      expect((await upgrading)?.releaseRequested.reason).toMatchObject({ reason: 'deploy' });
+      expect(reader.releaseRequested.reason).toMatchObject({ reason: 'deploy' });
+    });
+  });
+
   it('is not asked by what makes no sense', async () => {
     await using world = await World.open();
     const { holder } = await two(world);

@@ -151,7 +151,7 @@ it('a command under a lock gets SIGTERM when it is asked, once, and its status c
   const { status, stdout, stderr } = await program.ended;
   expect([status, stdout]).toEqual([9, 'ready\nasked to stop\n']);
   expect(stderr).toMatch(
-    /^conclave: ticket .+ is asked for by .+: deploy\\u\{1b\}\[31m; wanted by \S+Z: SIGTERM to sh\n$/,
+    /^conclave: mutex .+ is asked for by .+: deploy\\u\{1b\}\[31m; wanted by \S+Z: SIGTERM to sh\n$/,
   );
 });
 

@@ -182,6 +182,21 @@ describe('transferTo', () => {
     expect(leadership.isHeld()).toBe(false);
   });
 
+  it('rejects when the leader resigns meanwhile, since nobody gives way any more', async () => {
+    await using world = await World.open();
+    const { leadership } = await leader(world);
+    const away = [await candidate(world, 'b'), await candidate(world, 'c')];
+    await candidate(world, 'd');
+    for (const { client } of away) world.partition(client);
+    const transferring = outcome(leadership.transferTo(await keyOf(world, 'd')));
+    await world.settle();
+
+    await leadership.resign();
+    await world.settle();
+
+    expect(await transferring).toBeInstanceOf(HoldLostError);
+  });
+
   it('waits for a crashed candidate in between until its lease has ended', async () => {
     await using world = await World.open();
     const { leadership } = await leader(world);

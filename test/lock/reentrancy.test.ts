@@ -466,3 +466,19 @@ it('close waits for callbacks within callbacks, and then gives back what they sh
   expect(story).toEqual(['inner true true', 'outer 1']);
   await running;
 });
+
+it('a callback gets nothing once more after close has begun', async () => {
+  await using world = await World.open();
+  const client = await world.client();
+  const lock = client.mutex('m', { reentrant: true });
+  const running = lock.run(async () => {
+    const closing = client.close();
+    expect(await outcome(lock.acquire())).toMatchObject({ code: 'CLOSED' });
+    expect(await outcome(lock.tryAcquire())).toMatchObject({ code: 'CLOSED' });
+    return { closing };
+  });
+
+  await (
+    await world.run(running)
+  ).closing;
+});

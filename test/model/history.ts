@@ -70,14 +70,15 @@ export class History {
   }
 
   #momentAt(revision: bigint): Moment {
-    const lines = new Map<string, { tickets: Ticket[]; limit: number | undefined }>();
+    const lines = new Map<string, Line & { readonly tickets: Ticket[] }>();
     for (const kv of this.#kvs(this.#root, revision)) {
       const key = decoder.decode(kv.key);
       const [name = '', ...rest] = key.slice(this.#root.length).split('/');
-      const line = lines.get(name) ?? { tickets: [], limit: undefined };
+      const line = lines.get(name) ?? { ...emptyLine, tickets: [] };
       lines.set(name, line);
       const last = rest.at(-1) ?? '';
-      if (last === 'limit') line.limit = Number(decoder.decode(kv.value));
+      if (last === 'limit')
+        Object.assign(line, { limit: Number(decoder.decode(kv.value)), limitMod: kv.modRevision });
       else if (last !== 'before') line.tickets.push(this.#ticket(kv, { key, line: name, name: last }));
     }
     for (const { tickets } of lines.values()) tickets.sort((a, b) => (isBefore(a, b) ? -1 : 1));

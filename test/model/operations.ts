@@ -53,6 +53,8 @@ const costs: Readonly<Record<Doing, readonly ErrorCode[]>> = {
 export interface OperationsParts {
   readonly kind: Kind;
   readonly judge: LineJudge;
+  /** Whether a process believes to hold one of these: then it does not ask the store. */
+  readonly believesToHold: (actor: Actor, names: readonly string[]) => boolean;
   readonly revision: () => bigint;
   readonly report: Report;
   /** Told how each has ended. */
@@ -127,6 +129,7 @@ export class Operations {
     // Of this process: others who wait for it here, or what an earlier wait has left.
     const others = this.pending.filter((each) => each.actor === actor && each.want !== want);
     if (others.length > 0 || actor.givenUp > 0 || actor.stops > stopsBefore) return;
+    if (this.#parts.believesToHold(actor, want.names)) return;
     const wasTaken = want.names.some((name) =>
       [...judge.history.during(name, startRevision, revision())].some((line) => {
         const mine = youngest(want, name);

@@ -1,15 +1,15 @@
-import { Leadership } from '../../src/election/leadership.js';
 import type { Hold } from '../../src/index.js';
 import { MultiHold } from '../../src/lock/multi-lock.js';
-import { ReadHold, WriteHold } from '../../src/lock/rw-lock.js';
 import type { World } from '../../src/testing/index.js';
 import { Actor, actorCount } from './actor.js';
+import { Changes } from './changes.js';
 import { Claims } from './claims.js';
-import type { Change, Kind } from './kinds.js';
+import type { Kind } from './kinds.js';
 import { LineJudge, type Report } from './line-judge.js';
 import { Observers } from './observers.js';
 import { cancelled, type Operation, Operations } from './operations.js';
-import type { Fault, Move, Step } from './steps.js';
+import { Resizes } from './resizes.js';
+import { chosen, type Fault, type Move, type Step } from './steps.js';
 import { strike } from './strike.js';
 import type { Want } from './want.js';
 import { type Held, Writes } from './writes.js';
@@ -20,37 +20,47 @@ export interface Listeners {
   readonly see: (what: string) => void;
 }
 
-const transferTimeoutMs = 2_000;
-
 /** Plays a schedule: clients that act, and things that happen to them. What comes of it goes to the judges. */
 export class Player {
   readonly actors: Actor[] = [];
+  readonly report: Report;
   readonly judge: LineJudge;
   readonly claims: Claims;
   readonly operations: Operations;
   readonly writes: Writes;
   readonly observers: Observers;
+  readonly resizes: Resizes;
   /** What is granted from now on is given back at once. */
   isEnding = false;
   readonly #kind: Kind;
   readonly #world: World;
-  readonly #report: Report;
+  readonly #changes: Changes = new Changes(this);
   readonly #places: Actor[] = [];
   #held: Held[] = [];
   readonly #armed = new Set<{ cancel(): void }>();
-  readonly #proclaimed = new Map<Hold, number>();
 
   constructor(world: World, kind: Kind, { report, see }: Listeners) {
     this.#world = world;
     this.#kind = kind;
-    this.#report = report;
+    this.report = report;
     this.judge = new LineJudge(world, kind, report);
     const { judge } = this;
     const onExcused = (): void => see('two held after an early revoke');
     this.claims = new Claims({ kind, judge, now: () => world.now(), report, onExcused });
-    this.operations = new Operations({ kind, judge, revision: () => world.revision, report, see });
+    this.operations = new Operations({
+      kind,
+      judge,
+      believesToHold: (actor, names) =>
+        this.claims.held.some(
+          (each) => each.actor === actor && each.want.names.some((name) => names.includes(name)),
+        ),
+      revision: () => world.revision,
+      report,
+      see,
+    });
     this.writes = new Writes(this.operations, judge, report);
     this.observers = new Observers(judge, report);
+    this.resizes = new Resizes(this.operations, judge, report);
     for (let place = 0; place < actorCount; place++) this.actorAt(place);
   }
 
@@ -96,7 +106,7 @@ export class Player {
   }
 
   releaseAll(): void {
-    for (const held of [...this.held]) this.#release(held);
+    for (const held of [...this.held]) this.release(held);
   }
 
   #strike(fault: Fault): void {
@@ -120,9 +130,9 @@ export class Player {
     if (move.do === 'cancel') return this.#cancel(move.which);
     const held = chosen(this.held, move.which);
     if (!held) return;
-    if (move.do === 'release') this.#release(held);
-    else if (move.do === 'write') this.writes.start(held, this.#under(held), move.way);
-    else this.#change(held, move.how, move.which);
+    if (move.do === 'release') this.release(held);
+    else if (move.do === 'write') this.writes.start(held, this.under(held), move.way);
+    else this.#changes.start(held, move.how, move.which);
   }
 
   #act(actor: Actor, move: Extract<Move, { readonly by: number }>): void {
@@ -132,7 +142,7 @@ export class Player {
       case 'try':
         return this.#try(actor, move.want);
       case 'resize':
-        return this.#resize(actor, move.name, move.limit);
+        return this.resizes.start(actor, move.name, move.limit);
       case 'observe':
         return this.observers.start(actor, move.name);
       case 'inspect':
@@ -146,7 +156,7 @@ export class Player {
     this.operations.start(
       { doing: 'acquire', actor, want, timeoutMs },
       (signal) => this.#kind.acquire(actor.conclave, want, { timeoutMs, signal }),
-      (hold) => this.#granted(actor, want, hold, { atOnce: timeoutMs === 0 }),
+      (hold) => this.granted(actor, want, hold, { atOnce: timeoutMs === 0 }),
     );
   }
 
@@ -155,21 +165,23 @@ export class Player {
       { doing: 'try', actor, want },
       (signal) => this.#kind.tryAcquire(actor.conclave, want, { signal }),
       (hold, operation) => {
-        if (hold) this.#granted(actor, want, hold, { atOnce: true });
+        if (hold) this.granted(actor, want, hold, { atOnce: true });
         else this.operations.judgeRefusal(operation);
       },
     );
   }
 
-  #granted(actor: Actor, want: Want, hold: Hold, options: { readonly atOnce?: boolean } = {}): void {
+  /** The library has given this out. */
+  granted(actor: Actor, want: Want, hold: Hold, options: { readonly atOnce?: boolean } = {}): void {
     const keys = hold instanceof MultiHold ? hold.keys : [hold.key];
     const held: Held = { actor, want, hold, keys, guard: hold.guard(), isChanging: false };
     this.claims.granted(held, options);
     this.#held.push(held);
-    if (this.isEnding) this.#release(held);
+    if (this.isEnding) this.release(held);
   }
 
-  #under(held: Held): Pick<Operation, 'actor' | 'want' | 'isMoot'> {
+  /** What a call under a hold has to say of it. */
+  under(held: Held): Pick<Operation, 'actor' | 'want' | 'isMoot'> {
     return {
       actor: held.actor,
       want: held.want,
@@ -177,20 +189,21 @@ export class Player {
     };
   }
 
-  #forget(held: Held): void {
+  /** Its program does not count on it any more. */
+  forget(held: Held): void {
     this.#held = this.#held.filter((each) => each !== held);
     this.claims.forget(held);
   }
 
-  #release(held: Held): void {
+  release(held: Held): void {
     const { actor, hold, want, keys } = held;
-    this.#forget(held);
+    this.forget(held);
     this.operations.start(
       { doing: 'release', actor, want },
       () => hold.release(),
       () => {
         const stands = keys.some((key) => !this.judge.fateOf(key, hold.fencingToken)?.goneAt);
-        if (stands && this.operations.isCalm) this.#report(`${hold.key} was released, and stands`);
+        if (stands && this.operations.isCalm) this.report(`${hold.key} was released, and stands`);
       },
     );
   }
@@ -207,12 +220,7 @@ export class Player {
     // A transfer that has come to pass cannot be called off while the leader resigns.
     for (const { actor, doing, controller } of this.operations.pending)
       if (actor.isRunning && controller.signal.aborted && doing !== 'transfer')
-        this.#report(`${actor.name}: ${doing} was cancelled, and goes on`);
-  }
-
-  #resize(actor: Actor, name: string, limit: number): void {
-    const resize = (): Promise<void> => actor.conclave.semaphore(name).resize(limit);
-    this.operations.start({ doing: 'resize', actor, want: { names: [name] } }, resize, () => {});
+        this.report(`${actor.name}: ${doing} was cancelled, and goes on`);
   }
 
   #inspect(actor: Actor, name: string): void {
@@ -220,71 +228,6 @@ export class Player {
       { doing: 'inspect', actor, want: { names: [name] } },
       async () => this.#kind.inspect?.(actor.conclave, name),
       (seen) => seen && this.judge.judgeInspection(name, seen),
-    );
-  }
-
-  #change(held: Held, how: Change, which: number): void {
-    const { hold } = held;
-    if (how === 'downgrade' && hold instanceof WriteHold) this.#downgrade(held, hold);
-    else if (how === 'upgrade' && hold instanceof ReadHold) this.#upgrade(held, hold);
-    else if (how === 'proclaim' && hold instanceof Leadership) this.#proclaim(held, hold);
-    else if (how === 'transfer' && hold instanceof Leadership) this.#transfer(held, hold, which);
-  }
-
-  #downgrade(held: Held, hold: WriteHold): void {
-    const { actor, want } = held;
-    this.#forget(held); // it ends with the call
-    this.operations.start(
-      { doing: 'downgrade', actor, want },
-      () => hold.downgrade(),
-      (reading) => this.#granted(actor, { ...want, mode: 'read' }, reading),
-      // Given back already, or not downgraded at all: while the session is suspect.
-      () => this.#release(held),
-    );
-    if (hold.isHeld()) this.#report(`${hold.key} is being downgraded, and its writer believes to hold it`);
-  }
-
-  #upgrade(held: Held, hold: ReadHold): void {
-    const { actor, want } = held;
-    if (held.isChanging) return;
-    held.isChanging = true;
-    const over = (): void => void (held.isChanging = false);
-    this.operations.start(
-      { ...this.#under(held), doing: 'upgrade' },
-      () => hold.tryUpgrade(),
-      (writing) => {
-        over();
-        if (!writing) return;
-        this.#forget(held);
-        this.#granted(actor, { ...want, mode: 'write' }, writing, { atOnce: true });
-      },
-      over,
-    );
-  }
-
-  #proclaim(held: Held, hold: Leadership): void {
-    const number = (this.#proclaimed.get(hold) ?? 0) + 1;
-    this.#proclaimed.set(hold, number);
-    this.operations.start(
-      { ...this.#under(held), doing: 'proclaim' },
-      () => hold.proclaim(String(number)),
-      () => {
-        const stored = Number(this.judge.fateOf(hold.key, hold.fencingToken)?.ticket.value);
-        if (stored < number) this.#report(`${hold.key}: "${number}" was proclaimed, "${stored}" is stored`);
-      },
-    );
-  }
-
-  #transfer(held: Held, hold: Leadership, which: number): void {
-    const others = this.judge.standing.filter(
-      ({ key, line }) => line === held.want.names[0] && key !== hold.key,
-    );
-    const to = chosen(others, which);
-    if (!to) return;
-    this.operations.start(
-      { ...this.#under(held), doing: 'transfer', timeoutMs: transferTimeoutMs },
-      (signal) => hold.transferTo(to.key, { timeoutMs: transferTimeoutMs, signal }),
-      () => this.#forget(held),
     );
   }
 }
@@ -304,9 +247,4 @@ const moves = [
 
 function isMove(step: Move | Fault): step is Move {
   return moves.includes(step.do);
-}
-
-/** The one of this number, counted through and around. */
-function chosen<T>(from: readonly T[], which: number): T | undefined {
-  return from[which % from.length];
 }

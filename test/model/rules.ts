@@ -6,7 +6,7 @@ import type { Line, Ticket } from './want.js';
  */
 export interface ModelRule {
   /** May this ticket of the line pass? */
-  readonly mayPass: (line: Line, mine: Ticket) => boolean;
+  readonly mayPass: (line: Pick<Line, 'tickets' | 'limit'>, mine: Ticket) => boolean;
   /** May all of these hold at once, if the last of them was let pass under this limit? */
   readonly mayHoldTogether: (holders: readonly Ticket[], limit: number | undefined) => boolean;
 }

@@ -62,6 +62,8 @@ class Run {
     await player.pass(1_000);
     for (const remains of this.#remains()) this.#report(`it came back: ${remains}`);
     player.writes.judge();
+    // Of a semaphore without a limit it is set once by whoever names one.
+    player.resizes.judge(1);
     const living = player.actors.filter(({ state }) => state !== 'crashed');
     await this.#world.run(Promise.all(living.map((actor) => actor.close())));
     player.judge.catchUp();

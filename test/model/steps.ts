@@ -202,3 +202,8 @@ export function schedules(kind: Kind): fc.Arbitrary<Schedule> {
     steps: fc.noBias(fc.array(step, { maxLength: mostSteps, size: 'max' })),
   });
 }
+
+/** The one of this number, counted through and around. */
+export function chosen<T>(from: readonly T[], which: number): T | undefined {
+  return from[which % from.length];
+}

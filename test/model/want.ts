@@ -30,9 +30,11 @@ export interface Line {
   readonly tickets: readonly Ticket[];
   /** Of a semaphore. */
   readonly limit: number | undefined;
+  /** When it was set. */
+  readonly limitMod: bigint | undefined;
 }
 
-export const emptyLine: Line = { tickets: [], limit: undefined };
+export const emptyLine: Line = { tickets: [], limit: undefined, limitMod: undefined };
 
 /** For messages. */
 export function describeTicket({ key, create }: Pick<Ticket, 'key' | 'create'>): string {
