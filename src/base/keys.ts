@@ -90,6 +90,11 @@ export function delayKey(namespace: string, line: string): string {
   return `${namespace}/delay/${encodeURIComponent(line)}`;
 }
 
+/** Never put: named by transactions that have to count as writing. */
+export function quotaProbeKey(namespace: string): string {
+  return `${namespace}/quota-probe`;
+}
+
 /** Whether a key is meant to stay when everybody has gone: a setting, not a place in a line. */
 export function isSetting(key: string): boolean {
   return /\/semaphore\/[^/]+\/(limit|before)$/.test(key);

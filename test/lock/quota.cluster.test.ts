@@ -56,6 +56,22 @@ describe('while etcd is over its quota', () => {
     expect(kvs).toEqual([]);
   });
 
+  it.each<[string, () => { acquire(): Promise<unknown>; tryAcquire(): Promise<unknown> }]>([
+    ['reader', () => conclave.rwLock('other').read],
+    ['writer', () => conclave.rwLock('other').write],
+    ['permit', () => conclave.semaphore('other', { limit: 1 })],
+    ['set', () => conclave.multiLock(['other', 'another'])],
+    ['lock with a delay', () => conclave.mutex('other', { lockDelayMs: 1 })],
+  ])('no %s is to be had, and none leaves a trace', async (_, lock) => {
+    await fillStore();
+
+    await expect(lock().acquire()).rejects.toThrow(ResourceExhaustedError);
+    await expect(lock().tryAcquire()).rejects.toThrow(ResourceExhaustedError);
+
+    for (const folder of ['lock', 'rw', 'semaphore', 'delay'])
+      expect((await conclave.store.get(prefix(`conclave/${folder}/`))).kvs).toEqual([]);
+  });
+
   it('a process without a session cannot open one, and says why', async () => {
     const late = await connect({ endpoints: cluster.endpoints, sessionTtlMs: 3_000 });
     const error: unknown = await late

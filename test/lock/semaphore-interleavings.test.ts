@@ -356,6 +356,40 @@ describe('a waiter for permits', () => {
   });
 });
 
+describe('permits of a store that is full', () => {
+  it.each([{ limit: 2 }, {}])('are not to be had (%j), and nothing of that stays', async (options) => {
+    await using world = await World.open();
+    const client = await opened(world);
+    await client.semaphore('s').resize(2);
+    await using hold = await client.semaphore('s', options).acquire();
+    world.engine.noSpace = true;
+
+    for (const method of ['acquire', 'tryAcquire'] as const)
+      expect(await outcome(client.semaphore('s', options)[method]())).toMatchObject({
+        code: 'RESOURCE_EXHAUSTED',
+      });
+
+    expect(await weights(world)).toEqual([1]);
+    expect(hold.isHeld()).toBe(true);
+    world.engine.noSpace = false;
+    await (await client.semaphore('s', options).acquire()).release();
+  });
+
+  it('that were taken all the same are given back', async () => {
+    await using world = await World.open();
+    const client = await opened(world);
+    fullAfter(world, isTake);
+
+    expect(await outcome(client.semaphore('s', { limit: 1 }).acquire())).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+    });
+
+    expect(await weights(world)).toEqual([]);
+    await using hold = await client.semaphore('s').acquire();
+    expect(hold.isHeld()).toBe(true);
+  });
+});
+
 describe('tryAcquire of permits', () => {
   it('that finds the line changed looks again, and says what is true then', async () => {
     await using world = await World.open();

@@ -75,7 +75,7 @@ export const mutants = [
   {
     name: 'asked: what is said before the hold is there is forgotten',
     file: 'src/session/session.ts',
-    find: 'this.news.begin(name);',
+    find: 'this.news.begin(name, title);',
     replace: '',
     test: request,
     title: 'hears also what was said before it knew that it holds',
@@ -502,8 +502,8 @@ export const mutants = [
   {
     name: 'a refused commit does not end the hold',
     file: 'src/session/hold.ts',
-    find: 'this.keyGone(this.key);\n    throw',
-    replace: 'throw',
+    find: 'this.keyGone(\n      this.#ticket()',
+    replace: 'String(\n      this.#ticket()',
     test: guards,
     title: 'whose commit is refused knows that it is lost',
   },
@@ -1075,6 +1075,14 @@ export const mutants = [
     title: 'goes on after a late copy of a bump has moved the epoch',
   },
   {
+    name: 'permits pass the quota of the store',
+    file: 'src/session/take.ts',
+    find: "if (take.then.some(({ kind }) => kind === 'put')) {",
+    replace: 'if (take.then.length > 0) {',
+    test: permits,
+    title: 'are not to be had ({"limit":2}), and nothing of that stays',
+  },
+  {
     name: 'a try does not look at the limit while nothing is free',
     file: 'src/session/take.ts',
     find: 'if (refusal) throw refusal;',
@@ -1439,7 +1447,7 @@ export const mutants = [
   {
     name: 'a hold does not speak for what it has become',
     file: 'src/session/hold.ts',
-    find: "next.signal.addEventListener('abort', () => this.#controller.abort(next.signal.reason), { once: true });",
+    find: 'abortWith(this.#controller, next.signal);',
     replace: '',
     test: rwLock,
     title: 'the signal of a hold speaks for what it has become by downgrade',
@@ -1487,8 +1495,8 @@ export const mutants = [
   {
     name: 'a set gets another of its size once more',
     file: 'src/session/admission.ts',
-    find: 'isReentrant && isSame && isAll',
-    replace: 'isReentrant && isSame',
+    find: '&& isSame && isAll ?',
+    replace: '&& isSame ?',
     test: reentrancy,
     title: 'a multi-lock within one that shares a part of it',
   },
