@@ -40,7 +40,7 @@ export class Lock<H extends Hold> {
    * Takes it if it can be had at once: nobody stands in its way, here or elsewhere. No trace if not, and no barging. A
    * crashed holder whose lease has not run out yet counts as a holder.
    *
-   * @returns undefined if it is not free
+   * @returns undefined if it is not free, also if the callback that asks holds it itself
    * @throws UnavailableError if the store cannot be reached within `dialTimeoutMs`; SessionLostError; ClosedError
    */
   async tryAcquire(options: TryOptions = {}): Promise<H | undefined> {

@@ -2,8 +2,9 @@ import { checkOptions, checkTimeout } from '../base/wait.js';
 
 export interface ReentrantOptions {
   /**
-   * A callback (`run`) that acquires what it holds gets the same hold once more: same key, same token, and it is given
-   * back when both have been released. By default that is an `AlreadyHeldError`, for it is mostly a mistake.
+   * A callback (`run`) that acquires what it holds, by the same names and in the same mode, gets the same hold once more:
+   * same key, same token, and it is given back when both have been released. By default that is an `AlreadyHeldError`, for
+   * it is mostly a mistake.
    * @default false
    */
   readonly reentrant?: boolean;

@@ -59,6 +59,9 @@ export interface SemaphoreState {
  * - First come, first served: one who wants many permits is not starved by others who want few, for these wait behind it.
  * - Who wants more than the limit rejects, also while it waits and the limit shrinks, instead of blocking the line.
  *
+ * Who holds permits in a callback (`run`) cannot take more there: `AlreadyHeldError`, for several who do that wait for each
+ * other. Take all at once.
+ *
  * Not guaranteed: shrinking takes nothing back. And a holder paused past its lease can wake up and go on: several holders
  * are valid at a time, so guard what they write with `hold.guard()`, not with the highest token seen.
  */
