@@ -185,6 +185,7 @@ export class Hold implements AsyncDisposable {
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
     this.#runs(this.#body);
+    if (this.signal.aborted) next.tellToStop(this.signal.reason);
     abortWith(this.#controller, next.signal);
     this.#news.follow(next.#news);
     await this.release();
@@ -267,7 +268,7 @@ export class Hold implements AsyncDisposable {
   async #stop(reason: Error): Promise<void> {
     this.tellToStop(reason);
     await this.#body?.catch(() => {}); // a callback is waited for, and releases by itself
-    await this[Symbol.asyncDispose]();
+    await this.#latest()[Symbol.asyncDispose]();
   }
 
   /** The deadline may have passed; or the session is over, and its signal is just telling others before this hold. */
