@@ -142,7 +142,9 @@ export class Conclave implements AsyncDisposable {
    *
    * @throws TypeError for an unknown kind
    */
-  async *list({ kind }: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
+  async *list(options: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
+    checkOptions(options, ['kind'], 'list');
+    const { kind } = options;
     const kinds = Object.keys(lineKinds) as LineKind[];
     if (kind !== undefined) checkKind(kind);
     const { namespace, store, closing } = this.#parts.connection;
@@ -213,9 +215,9 @@ export class Conclave implements AsyncDisposable {
    */
   async withSession(options: { readonly ttlMs?: number } = {}): Promise<SessionConclave> {
     checkOptions(options, ['ttlMs'], 'withSession');
-    const { ttlMs } = options;
     const { connection } = this.#parts;
-    const own = await connection.withSession(checkTtl(ttlMs ?? connection.options.ttlMs));
+    const { ttlMs = connection.options.ttlMs } = options;
+    const own = await connection.withSession(checkTtl(ttlMs));
     return new SessionConclave({ connection: own.connection, closeStore: async () => {} }, own.session);
   }
 

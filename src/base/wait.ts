@@ -62,7 +62,8 @@ export class Wait {
    */
   static start(runtime: Runtime, options: WaitOptions, what: string): Wait {
     checkOptions(options, ['timeoutMs', 'signal'], what);
-    const timeoutMs = checkTimeout(options.timeoutMs ?? Infinity);
+    const { timeoutMs = Infinity } = options; // null is no number: it would wait for ever
+    checkTimeout(timeoutMs);
     if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
       throw new TypeError(`${what}: signal must be an AbortSignal`);
     }

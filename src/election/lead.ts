@@ -49,8 +49,9 @@ export async function lead(
   const title = `${contest.title}: lead`;
   checkOptions(options, knownOptions, title);
   const { signal, priority, onError, value = connection.options.holder.name } = options;
-  const drainTimeoutMs = checkTimeout(options.drainTimeoutMs ?? 10_000, 'drainTimeoutMs');
-  const pauseMs = checkTimeout(options.pauseMs ?? 1_000, 'pauseMs');
+  const { drainTimeoutMs = 10_000, pauseMs = 1_000 } = options;
+  checkTimeout(drainTimeoutMs, 'drainTimeoutMs');
+  checkTimeout(pauseMs, 'pauseMs');
   if (typeof work !== 'function') throw new TypeError('lead needs a function');
   if (onError !== undefined && typeof onError !== 'function')
     throw new TypeError('onError must be a function');

@@ -68,9 +68,14 @@ export function mutexState({ revision, tickets }: LineState = nobody): MutexStat
 const nobody: LineState = { revision: 0n, tickets: [], settings: [] };
 
 /** The line of a mutex: a multi-lock stands in the same. @throws TypeError, RangeError for a bad name or option */
-export function lockLine({ namespace, runtime }: Connection, place: Place, options: LockOptions): Line {
+export function lockLine(
+  { namespace, runtime, seenMarkers }: Connection,
+  place: Place,
+  options: LockOptions,
+): Line {
   const { prefix, title } = lineOf(namespace, 'mutex', place);
   const { lockDelayMs } = checkLockOptions(options, title);
   if (lockDelayMs === undefined) return new Line({ prefix, title });
-  return new Line({ prefix, title, delay: new LockDelay(runtime, delayKey(namespace, prefix), lockDelayMs) });
+  const delay = new LockDelay(runtime, delayKey(namespace, prefix), lockDelayMs, seenMarkers);
+  return new Line({ prefix, title, delay });
 }

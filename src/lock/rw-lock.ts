@@ -121,6 +121,7 @@ export class ReadHold extends Hold {
   async #becomeWriter(ticket: Ticket): Promise<WriteHold> {
     const hold = new WriteHold(this.admitted.replacedBy(ticket));
     await this.continueAs(hold);
+    await ticket.session.untilValid(ticket.session.signal); // nothing is granted while that is in doubt
     return hold;
   }
 }

@@ -186,7 +186,8 @@ export class Semaphore {
 
   #permitOptions<Options extends PermitOptions>(options: Options): Options & { readonly permits: number } {
     checkOptions(options, ['permits', 'timeoutMs', 'signal'], this.#line.title);
-    const permits = checkCount(options.permits ?? 1, 'permits');
+    const { permits = 1 } = options;
+    checkCount(permits, 'permits');
     if (this.#limit !== undefined && permits > this.#limit) {
       throw new RangeError(
         `${permits} permits are more than the limit of ${this.#limit}: they would never be free`,

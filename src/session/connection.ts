@@ -7,6 +7,7 @@ import type { Store } from '../store/store.js';
 import { LineViews } from './line-view.js';
 import { LocalQueues } from './local-queue.js';
 import type { SessionOptions } from './open-lease.js';
+import { SeenMarkers } from './seen-markers.js';
 import { Session } from './session.js';
 
 export interface CloseOptions {
@@ -26,6 +27,7 @@ export class Connection {
   readonly options: SessionOptions;
   readonly views: LineViews;
   readonly queues: LocalQueues = new LocalQueues();
+  readonly seenMarkers: SeenMarkers;
   /** Aborts with `ClosedError` when no new call is accepted any more. */
   readonly closing: AbortSignal;
   /** Aborts when `close` has waited for callbacks as long as it does. */
@@ -49,6 +51,7 @@ export class Connection {
     this.closing = this.#closer.signal;
     this.closed = this.#closedController.signal;
     setMaxListeners(0, this.closing, this.closed); // every waiter listens: many are no leak
+    this.seenMarkers = parent?.seenMarkers ?? new SeenMarkers();
     this.#parent = parent;
   }
 

@@ -23,7 +23,8 @@ export interface Health {
 export async function healthOf(connection: Connection, options: HealthOptions): Promise<Health> {
   checkOptions(options, ['timeoutMs'], 'health');
   const { store, runtime, namespace, closing } = connection;
-  const timeoutMs = checkTimeout(options.timeoutMs ?? store.timeoutMs);
+  const { timeoutMs = store.timeoutMs } = options;
+  checkTimeout(timeoutMs);
   const tried = store.endpoint;
   if (closing.aborted) return { connected: false, endpoint: tried, sessionRemainingMs: undefined, lagMs: 0 };
   const lag = new LagMeter(runtime);

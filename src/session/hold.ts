@@ -185,9 +185,9 @@ export class Hold implements AsyncDisposable {
   protected async continueAs(next: Hold): Promise<void> {
     this.#successor = next;
     this.#runs(this.#body);
-    if (this.signal.aborted) next.tellToStop(this.signal.reason);
     abortWith(this.#controller, next.signal);
     this.#news.follow(next.#news);
+    if (this.signal.aborted) next.tellToStop(this.signal.reason);
     await this.release();
   }
 
@@ -242,33 +242,27 @@ export class Hold implements AsyncDisposable {
   }
 
   async #release(): Promise<void> {
-    const { session } = this.#ticket();
     this.#noticeLoss();
     if (this.#state === 'lost') throw this.#loss;
     this.#state = 'released';
-    session.options.runtime.probe('hold.release');
+    this.#ticket().session.options.runtime.probe('hold.release');
     try {
       if (await this.admitted.leave()) {
-        report('conclave:released', () => ({
-          key: this.key,
-          fencingToken: this.fencingToken,
-          heldMs: session.options.runtime.now() - this.#grantedAt,
-        }));
+        report('conclave:released', () => this.#facts());
         return;
       }
     } finally {
       this.#forget();
     }
-    throw new HoldLostError(
-      `${this.#title()} had been lost before it was released: its ticket was gone`,
-      this,
-    );
+    const text = `${this.#title()} had been lost before it was released: its ticket was gone`;
+    throw new HoldLostError(text, this);
   }
 
   async #stop(reason: Error): Promise<void> {
     this.tellToStop(reason);
-    await this.#body?.catch(() => {}); // a callback is waited for, and releases by itself
-    await this.#latest()[Symbol.asyncDispose]();
+    // A handle has nobody to wait for. A callback is waited for, and releases by itself.
+    if (this.#body) await this.#body.catch(() => {});
+    await this[Symbol.asyncDispose]();
   }
 
   /** The deadline may have passed; or the session is over, and its signal is just telling others before this hold. */
@@ -280,12 +274,10 @@ export class Hold implements AsyncDisposable {
   #lose(cause: Error): void {
     if (this.#state !== 'held') return;
     this.#state = 'lost';
-    const { session } = this.#ticket();
     this.#loss = new HoldLostError(`${this.#title()} is lost: ${cause.message}`, this, { cause });
     this.#forget();
     this.#controller.abort(this.#loss);
-    const heldMs = session.options.runtime.now() - this.#grantedAt;
-    report('conclave:lost', () => ({ key: this.key, fencingToken: this.fencingToken, heldMs, error: cause }));
+    report('conclave:lost', () => ({ ...this.#facts(), error: cause }));
     // Lets local followers go on; the store has nothing to give back.
     void this.admitted.leave().catch(() => {});
   }
@@ -293,6 +285,11 @@ export class Hold implements AsyncDisposable {
   #notHeld(): HoldLostError {
     const why = this.#state === 'released' ? 'it has been released' : suspicion;
     return new HoldLostError(`${this.#title()} cannot be relied on: ${why}`, this);
+  }
+
+  #facts(): { readonly key: string; readonly fencingToken: bigint; readonly heldMs: number } {
+    const { key, fencingToken } = this;
+    return { key, fencingToken, heldMs: this.#ticket().session.options.runtime.now() - this.#grantedAt };
   }
 
   #title(): string {

@@ -15,6 +15,7 @@ import {
 import type { KeyValue } from '../store/results.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import { retry } from '../store/retry.js';
+import type { SeenMarkers } from './seen-markers.js';
 import type { Session } from './session.js';
 
 /** The ticket that wants to pass. */
@@ -31,8 +32,8 @@ export interface Passing {
  * hope that by then the requests of the crashed holder have arrived. After Chubby's and Consul's lock-delay.
  *
  * Each holder leaves a marker with the name of its ticket, without a lease: a release removes it, a crash does not. Who
- * finds the marker of a ticket that is gone waits, by its own clock, and then overwrites it. It is put in the same
- * transaction as the ticket if the line is free, and else costs one round trip.
+ * finds the marker of a ticket that is gone waits, by its own clock and from when its process first found it so, and then
+ * overwrites it. It is put in the same transaction as the ticket if the line is free, and else costs one round trip.
  *
  * Only contenders that use it honour it.
  */
@@ -40,11 +41,13 @@ export class LockDelay {
   readonly key: string;
   readonly #delayMs: number;
   readonly #runtime: Runtime;
+  readonly #seen: SeenMarkers;
 
-  constructor(runtime: Runtime, key: string, delayMs: number) {
+  constructor(runtime: Runtime, key: string, delayMs: number, seen: SeenMarkers) {
     this.#runtime = runtime;
     this.key = key;
     this.#delayMs = delayMs;
+    this.#seen = seen;
   }
 
   read(): GetOp {
@@ -87,10 +90,13 @@ export class LockDelay {
       onWaiting(
         `; the last holder (${crashed}) has not given it back, its lock delay is ${this.#delayMs} ms`,
       );
-      await sleep(this.#runtime, this.#delayMs, { signal });
-      const isUnchanged = compare.modRevision(this.key, '=', marker?.modRevision ?? 0n);
-      marker = await this.#tryMark(ticket, isUnchanged, signal);
+      const modRevision = marker?.modRevision ?? 0n;
+      const now = this.#runtime.now();
+      const waitedMs = now - this.#seen.since(this.key, modRevision, now);
+      await sleep(this.#runtime, Math.max(0, this.#delayMs - waitedMs), { signal });
+      marker = await this.#tryMark(ticket, compare.modRevision(this.key, '=', modRevision), signal);
     }
+    this.#seen.forget(this.key);
   }
 
   /** Late copies are harmless: they need the ticket, and put what is there already. @returns the marker as it is then */

@@ -76,8 +76,11 @@ function settingIn(settings: readonly KeyValue[], name: string): KeyValue | unde
 
 function countIn(settings: readonly KeyValue[], name: string): number | undefined {
   const stored = settingIn(settings, name);
-  const count = stored && Number(toText(stored.value));
-  return count !== undefined && Number.isInteger(count) && count > 0 ? count : undefined;
+  if (!stored) return undefined;
+  const text = toText(stored.value);
+  const count = Number(text);
+  // As we write it: takes compare the text.
+  return Number.isInteger(count) && count > 0 && String(count) === text ? count : undefined;
 }
 
 /** What of a line one revision shows. */

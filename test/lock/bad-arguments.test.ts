@@ -64,6 +64,37 @@ describe('before anything is sent', () => {
     expect(world.calls(client)).toEqual([]);
   });
 
+  it.each([null, { kinds: 'mutex' }])('list refuses the options %j', async (options) => {
+    await using world = await World.open();
+    const client = await world.client();
+
+    expect(await outcome(client.list(options as object).next())).toMatchObject({
+      name: 'TypeError',
+      message: expect.stringMatching(/^list: .*option/) as unknown,
+    });
+  });
+
+  it('null is no time, no number of permits, and no way to say nothing', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const given = (name: string): object => ({ [name]: null });
+    const election = client.election('e');
+    const attempts = [
+      client.mutex('m').acquire(given('timeoutMs')),
+      client.mutex('m').tryAcquire(given('signal')),
+      client.semaphore('s', { limit: 2 }).acquire(given('permits')),
+      client.semaphore('s', { limit: 2 }).tryAcquire(given('permits')),
+      election.campaign('v', given('timeoutMs')),
+      election.lead(() => {}, given('pauseMs')),
+      election.lead(() => {}, given('drainTimeoutMs')),
+      client.health(given('timeoutMs')),
+    ].map(outcome);
+
+    for (const attempt of attempts) expect(await attempt).toBeInstanceOf(TypeError);
+    expect(await outcome(client.withSession(given('ttlMs')))).toBeInstanceOf(RangeError);
+    expect(world.calls(client)).toEqual([]);
+  });
+
   it.each([
     [{ kind: 'lock' }, /kind must be one of mutex/],
     [{ kind: 'toString' }, /kind/],

@@ -130,6 +130,26 @@ describe('a lock delay', () => {
     expect(next.isHeld()).toBe(true);
   });
 
+  it('is over for a process that gives up before and tries again, counted from its first attempt', async () => {
+    await using world = await World.open();
+    await crashed(world);
+    const client = await opened(world);
+    const attempt = (): Promise<unknown> =>
+      world.run(outcome(mutex(client).acquire({ timeoutMs: lockDelayMs / 2 - 1 })));
+    const startedAt = world.now();
+    expect(await attempt()).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    expect(await attempt()).toMatchObject({ code: 'WAIT_TIMEOUT' });
+
+    const hold = (await attempt()) as Hold;
+
+    expect(hold.isHeld()).toBe(true);
+    expect(world.now() - startedAt).toBe(lockDelayMs);
+    await world.expireSession(client);
+    expect(await attempt()).toMatchObject({ code: 'WAIT_TIMEOUT' }); // that one has crashed just now
+    await (await world.run(mutex(client).acquire())).release();
+    expect(await marker(world)).toBeUndefined();
+  });
+
   it('begins anew for each who crashes', async () => {
     await using world = await World.open();
     await crashed(world);

@@ -460,3 +460,18 @@ it.each(fates)('a release of permits %s gives back once', async (_, strike) => {
   await world.advance(30_000);
   expect((await standing(world, permitLine('s'))).map(({ key }) => key)).toEqual([next.key]);
 });
+
+it.each(['05', '5.0', '0x5', 'many', ''])('a limit that somebody stored as %j is none', async (text) => {
+  await using world = await World.open();
+  const client = await opened(world);
+  await world.store.put('conclave/semaphore/s/limit', text);
+
+  for (const semaphore of [client.semaphore('s', { limit: 5 }), client.semaphore('s')]) {
+    expect(await outcome(semaphore.acquire())).toMatchObject({ code: 'CONFLICT' });
+    expect(await outcome(semaphore.tryAcquire())).toMatchObject({ code: 'CONFLICT' });
+  }
+  expect(await weights(world)).toEqual([]);
+  await client.semaphore('s').resize(5);
+  await using hold = await client.semaphore('s', { limit: 5 }).acquire();
+  expect(hold.isHeld()).toBe(true);
+});

@@ -281,6 +281,14 @@ export const electionMutants = [
     title: 'a second wish counts, and the failure of the first does not withdraw it',
   },
   {
+    name: 'a transfer waits on when its leader has gone',
+    file: 'src/election/leadership.ts',
+    find: ' || !keys.includes(this.key)',
+    replace: '',
+    test: transfer,
+    title: 'rejects when the leader resigns meanwhile, since nobody gives way any more',
+  },
+  {
     name: 'a leader resigns before the one it wants is next',
     file: 'src/election/leadership.ts',
     find: '|| seen.place <= 1;',
