@@ -468,6 +468,45 @@ describe.each(Object.entries(changes))('close at any moment of %s', (name, begin
   });
 });
 
+describe('a callback that is told to stop', () => {
+  it('while its hold is being exchanged hears of it by the new one, too', async () => {
+    await using world = await World.open();
+    const client = await opened(world);
+    world.latency(client, { requestMs: 50, replyMs: 50 });
+    const reasons: unknown[] = [];
+    const running = client.rwLock('l').read.run(async (reader) => {
+      const writer = await reader.tryUpgrade();
+      if (!writer?.signal.aborted)
+        await new Promise((resolve) => writer?.signal.addEventListener('abort', resolve));
+      reasons.push(reader.signal.reason, writer?.signal.reason, writer?.isHeld());
+    });
+    await world.advance(120); // acquired; the upgrade is on its way
+    world.latency(client, {});
+
+    await world.run(client.close(), { limitMs: 1_000 });
+
+    expect(reasons).toMatchObject([{ code: 'CLOSED' }, { code: 'CLOSED' }, true]);
+    await running;
+  });
+
+  it('and changes its hold after that hears of it by the new one, too', async () => {
+    await using world = await World.open();
+    const client = await opened(world);
+    const seen: unknown[] = [];
+    const running = client.rwLock('l').write.run(async (writer) => {
+      await new Promise((resolve) => writer.signal.addEventListener('abort', resolve));
+      const reader = await writer.downgrade();
+      seen.push(reader.signal.reason, reader.isHeld());
+    });
+    await world.settle();
+
+    await client.close();
+
+    expect(seen).toMatchObject([{ code: 'CLOSED' }, true]);
+    await running;
+  });
+});
+
 describe('a waiter for a read/write lock', () => {
   it.each(['read', 'write'] as const)('to %s whose take was applied unheard is let in', async (mode) => {
     await using world = await World.open();

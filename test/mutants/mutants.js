@@ -1445,6 +1445,14 @@ export const mutants = [
     title: 'run gives back what its hold has become',
   },
   {
+    name: 'what a hold becomes is not told to stop',
+    file: 'src/session/hold.ts',
+    find: 'if (this.signal.aborted) next.tellToStop(this.signal.reason);',
+    replace: '',
+    test: rw,
+    title: 'while its hold is being exchanged hears of it by the new one, too',
+  },
+  {
     name: 'a hold does not speak for what it has become',
     file: 'src/session/hold.ts',
     find: 'abortWith(this.#controller, next.signal);',
