@@ -9,8 +9,8 @@ import { LineJudge, type Report } from './line-judge.js';
 import { Observers } from './observers.js';
 import { cancelled, type Operation, Operations } from './operations.js';
 import { Resizes } from './resizes.js';
-import { chosen, type Fault, type Move, type Step } from './steps.js';
-import { strike } from './strike.js';
+import { chosen, type Fault, type Mishap, type Move, type Step } from './steps.js';
+import { befall, strike } from './strike.js';
 import type { Want } from './want.js';
 import { type Held, Writes } from './writes.js';
 
@@ -82,7 +82,7 @@ export class Player {
   async play(step: Step): Promise<void> {
     if (step.do === 'pass') {
       // Just the time.
-    } else if (isMove(step)) this.#move(step);
+    } else if (isMove(step)) this.#move(step, step.mishap);
     else this.#strike(step);
     if (step.thenMs === undefined) return;
     await this.pass(step.thenMs);
@@ -121,15 +121,23 @@ export class Player {
     });
   }
 
-  #move(move: Move): void {
+  #befall(actor: Actor, mishap: Mishap | undefined): void {
+    if (!mishap) return;
+    this.operations.isCalm = false;
+    befall(mishap, 'txn', actor, this.#world);
+  }
+
+  #move(move: Move, mishap: Mishap | undefined): void {
     if ('by' in move) {
       const actor = this.actorAt(move.by);
       if (!actor.isRunning) return;
+      this.#befall(actor, mishap);
       return this.#act(actor, move);
     }
     if (move.do === 'cancel') return this.#cancel(move.which);
     const held = chosen(this.held, move.which);
     if (!held) return;
+    this.#befall(held.actor, mishap);
     if (move.do === 'release') this.release(held);
     else if (move.do === 'write') this.writes.start(held, this.under(held), move.way);
     else this.#changes.start(held, move.how, move.which);
@@ -245,6 +253,6 @@ const moves = [
   'close',
 ];
 
-function isMove(step: Move | Fault): step is Move {
+function isMove(step: Exclude<Step, { readonly do: 'pass' }>): step is Extract<Step, Move> {
   return moves.includes(step.do);
 }

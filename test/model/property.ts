@@ -5,7 +5,7 @@ import { run, type RunResult } from './run.js';
 import { type Schedule, schedules } from './steps.js';
 
 /** How many schedules each kind is tried with, unless `CONCLAVE_RUNS` says otherwise. */
-const defaultRuns = 150;
+const defaultRuns = 200;
 
 const runs = Number(process.env['CONCLAVE_RUNS'] ?? defaultRuns);
 const seed = Number(process.env['CONCLAVE_SEED'] ?? 1);

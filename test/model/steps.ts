@@ -56,25 +56,23 @@ export type Fault =
   | (By & { readonly do: 'partition'; readonly blocks: 'both' | 'requests' | 'replies' })
   | (By & { readonly do: 'latency' | 'lagWatches'; readonly upToMs: number })
   | (By & { readonly do: 'breakStreams'; readonly kind: 'watch' | 'keepAlive' })
-  | (By & {
-      readonly do: 'lose';
-      readonly part: 'request' | 'reply';
-      readonly aim: Aim;
-      readonly isSilent: boolean;
-    })
-  | (By & {
-      readonly do: 'late';
-      readonly part: 'request' | 'reply' | 'copy';
-      readonly aim: Aim;
-      readonly lateMs: number;
-      readonly isSilent: boolean;
-    })
+  | (By & Mishap & { readonly aim: Aim })
   | (By & { readonly do: 'ambush'; readonly at: Probe; readonly fault: Sudden })
   | { readonly do: 'silence' | 'wake'; readonly member: number }
   | { readonly do: 'compact' | 'leaderChange' }
   | { readonly do: 'quota'; readonly isFull: boolean };
 
-export type Step = (Move | Fault | { readonly do: 'pass' }) & {
+/** What befalls the next transaction of whoever makes a move: mostly the one that the move sends. */
+export type Mishap =
+  | { readonly do: 'lose'; readonly part: 'request' | 'reply'; readonly isSilent: boolean }
+  | {
+      readonly do: 'late';
+      readonly part: 'request' | 'reply' | 'copy';
+      readonly lateMs: number;
+      readonly isSilent: boolean;
+    };
+
+export type Step = ((Move & { readonly mishap?: Mishap | undefined }) | Fault | { readonly do: 'pass' }) & {
   /** The time that passes then, milliseconds; 0 lets everything run that needs none; undefined: not even that. */
   readonly thenMs: number | undefined;
 };
@@ -93,6 +91,21 @@ const which = fc.nat({ max: 5 });
 const isSilent = fc.boolean();
 const aim = fc.constantFrom<Aim>('take', 'take', 'removal', 'txn', 'txn', 'get', 'leaseGrant', 'keepAlive');
 const thenMs = fc.constantFrom(0, 0, 0, undefined, undefined, 1, 60, 300, 1_000, 2_500, 6_000);
+
+const mishap: fc.Arbitrary<Mishap> = fc.oneof(
+  fc.record({
+    do: fc.constant('lose'),
+    part: fc.constantFrom('request', 'reply', 'reply'),
+    isSilent,
+  }),
+  fc.record({
+    do: fc.constant('late'),
+    part: fc.constantFrom('copy', 'copy', 'request', 'reply'),
+    lateMs: fc.constantFrom(5, 200, 1_500, 6_000),
+    isSilent,
+  }),
+);
+const noMishap: fc.Arbitrary<undefined> = fc.constant(undefined);
 
 function movesOf(kind: Kind): fc.WeightedArbitrary<Move>[] {
   const { wants } = kind;
@@ -154,25 +167,8 @@ const faults: fc.WeightedArbitrary<Fault>[] = [
     }),
   },
   {
-    weight: 9,
-    arbitrary: fc.record({
-      do: fc.constant('lose'),
-      by,
-      part: fc.constantFrom('request', 'reply', 'reply'),
-      aim,
-      isSilent,
-    }),
-  },
-  {
-    weight: 9,
-    arbitrary: fc.record({
-      do: fc.constant('late'),
-      by,
-      part: fc.constantFrom('request', 'reply', 'copy'),
-      aim,
-      lateMs: fc.constantFrom(5, 200, 1_500, 6_000),
-      isSilent,
-    }),
+    weight: 14,
+    arbitrary: fc.tuple(by, aim, mishap).map(([who, what, how]) => ({ by: who, aim: what, ...how })),
   },
   {
     weight: 6,
@@ -193,7 +189,13 @@ const mostSteps = 60;
 
 export function schedules(kind: Kind): fc.Arbitrary<Schedule> {
   const pass = { weight: 6, arbitrary: fc.constant({ do: 'pass' }) } as const;
-  const deed = fc.oneof(pass, ...movesOf(kind), ...faults) as fc.Arbitrary<Move | Fault | { do: 'pass' }>;
+  const move = fc
+    .tuple(
+      fc.oneof(...movesOf(kind)),
+      fc.oneof({ weight: 3, arbitrary: noMishap }, { weight: 1, arbitrary: mishap }),
+    )
+    .map(([what, how]) => (how ? { ...what, mishap: how } : what));
+  const deed = fc.oneof(pass, { weight: 85, arbitrary: move }, ...faults);
   const step: fc.Arbitrary<Step> = fc.tuple(deed, thenMs).map(([what, ms]) => ({ ...what, thenMs: ms }));
   return fc.record({
     seed: fc.noShrink(fc.nat({ max: 0x7fffffff })),

@@ -3,7 +3,7 @@ import type { Op, TxnOp } from '../../src/store/operations.js';
 import type { RequestTo, Target, World } from '../../src/testing/index.js';
 import type { Actor } from './actor.js';
 import type { LineJudge } from './line-judge.js';
-import type { Aim, Fault } from './steps.js';
+import type { Aim, Fault, Mishap } from './steps.js';
 
 export interface Scene {
   readonly world: World;
@@ -49,9 +49,8 @@ export function strike(fault: Fault, scene: Scene): void {
     case 'compactUnderWatches':
       return scene.judge.compacting(() => world.compactUnderWatches(peer));
     case 'lose':
-      return lose(fault, actor, world);
     case 'late':
-      return delay(fault, actor, world);
+      return befall(fault, fault.aim, actor, world);
     case 'ambush':
       return ambush(fault, actor, scene);
   }
@@ -105,21 +104,19 @@ function endLeases({ peer }: Actor, isStalledLeader: boolean, { world, beforeRev
   else for (const lease of leases) world.engine.expireLease(lease);
 }
 
-function lose({ part, aim, isSilent }: Fault & { do: 'lose' }, { peer }: Actor, world: World): void {
-  const options = { ...targetOf(aim), isSilent };
-  if (part === 'request') world.dropRequest(peer, options);
-  else world.dropReply(peer, options);
-}
-
-function delay(
-  { part, aim, lateMs: ms, isSilent }: Fault & { do: 'late' },
-  { peer }: Actor,
-  world: World,
-): void {
+/** Something happens to the next request of this kind. */
+export function befall(mishap: Mishap, aim: Aim, { peer }: Actor, world: World): void {
+  const options = { ...targetOf(aim), isSilent: mishap.isSilent };
+  if (mishap.do === 'lose') {
+    if (mishap.part === 'request') world.dropRequest(peer, options);
+    else world.dropReply(peer, options);
+    return;
+  }
+  const late = { ...options, ms: mishap.lateMs };
   // A renewal is no request of its own: only its answer can be late.
-  if (aim === 'keepAlive' || part === 'reply') world.delayReply(peer, { ...targetOf(aim), ms });
-  else if (part === 'request') world.delayRequest(peer, { ...targetOf(aim), ms, isSilent } as never);
-  else world.repeatRequest(peer, { ...targetOf(aim), ms, isSilent } as never);
+  if (aim === 'keepAlive' || mishap.part === 'reply') world.delayReply(peer, late);
+  else if (mishap.part === 'request') world.delayRequest(peer, late as never);
+  else world.repeatRequest(peer, late as never);
 }
 
 interface AimedAt {
