@@ -283,8 +283,8 @@ export const electionMutants = [
   {
     name: 'a transfer waits on when its leader has gone',
     file: 'src/election/leadership.ts',
-    find: ' || !keys.includes(this.key)',
-    replace: '',
+    find: 'return !seen.leads || seen.place <= 1;',
+    replace: 'return seen.place >= 0 && seen.place <= 1;',
     test: transfer,
     title: 'rejects when the leader resigns meanwhile, since nobody gives way any more',
   },

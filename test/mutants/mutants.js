@@ -1271,7 +1271,7 @@ export const mutants = [
   {
     name: 'the lock delay is not waited for',
     file: 'src/session/lock-delay.ts',
-    find: 'await sleep(this.#runtime, this.#delayMs, { signal });',
+    find: 'await sleep(this.#runtime, Math.max(0, this.#delayMs - waitedMs), { signal });',
     replace: '',
     test: lockDelay,
     title: 'makes who comes after a crash wait, counted from then',
