@@ -137,9 +137,9 @@ function messageOf({ options, runtime }: Connection, reason: string, deadlineMs 
 
 /** @throws TypeError */
 function checkReason(reason: string | undefined, what: string): string {
-  if (reason !== undefined && typeof reason !== 'string')
-    throw new TypeError(`${what}: the reason must be a string`);
-  return reason?.trim() ? reason : 'no reason given';
+  if (reason === undefined) return 'no reason given';
+  if (typeof reason === 'string' && reason.trim() !== '') return reason;
+  throw new TypeError(`${what}: the reason must be a text; leave it out if there is none`);
 }
 
 /** @throws TypeError unless it can be a ticket of the line */

@@ -102,6 +102,7 @@ describe('before anything is sent', () => {
     [{ place: { path: '' } }, /path/],
     [{ options: null }, /options/],
     [{ options: { reason: 5 } }, /reason/],
+    [{ options: { reason: ' ' } }, /reason/],
     [{ options: { reason: 'x', deadline: 5 } }, /unknown option "deadline"/],
   ])('requestRelease and forceRelease refuse %j', async (given, message) => {
     await using world = await World.open();
