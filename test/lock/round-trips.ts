@@ -48,10 +48,15 @@ export function roundTrips(start: () => Promise<Backend>): void {
   ): Promise<{ asked: Method[]; watched: string[]; granted: Hold }> => {
     const before = one.transport.calls.length;
     const watches = one.transport.watchCommands.length;
+    const createdBefore = created();
     const next = acquire();
     await untilBehind();
-    // The watch is open once its creation is answered; a release before that would be seen by a read.
-    await vi.waitFor(() => expect(one.transport.watchesCreated).toBe(created()), patience);
+    // The ticket may stand before its owner has heard of that. The watch is open once its creation is answered; a release
+    // before that would be seen by a read.
+    await vi.waitFor(() => {
+      expect(created()).toBeGreaterThan(createdBefore);
+      expect(one.transport.watchesCreated).toBe(created());
+    }, patience);
     await hold.release();
     const granted = await next;
     return {
