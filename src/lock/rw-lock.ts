@@ -121,7 +121,9 @@ export class ReadHold extends Hold {
   async #becomeWriter(ticket: Ticket): Promise<WriteHold> {
     const hold = new WriteHold(this.admitted.replacedBy(ticket));
     await this.continueAs(hold);
-    await ticket.session.untilValid(ticket.session.signal); // nothing is granted while that is in doubt
+    // Nothing is granted while the session is in doubt.
+    await ticket.session.untilValid(ticket.session.signal).catch(() => {});
+    hold.assertHeld();
     return hold;
   }
 }

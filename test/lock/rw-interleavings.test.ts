@@ -226,6 +226,27 @@ describe.each(fates)('an upgrade %s', (_, strike) => {
 });
 
 describe('an upgrade', () => {
+  it('is not granted while its session is suspect, and is a loss if that ends meanwhile', async () => {
+    await using world = await World.open();
+    const client = await opened(world, 9_000);
+    for (const isLost of [false, true]) {
+      const reader = await client.rwLock('l').read.acquire();
+      world.latency(client, { replyMs: 200 });
+      const upgrading = watched(world, outcome(reader.tryUpgrade()));
+      world.jumpWall(client, 60_000);
+      await world.advance(200); // its answer is there, that to a renewal is not
+
+      expect(upgrading.isIn).toBe(false);
+      if (isLost) world.partition(client);
+      world.latency(client, {});
+      await world.advance(isLost ? 10_000 : 1_000);
+
+      const result = await upgrading.promise;
+      if (isLost) expect(result).toMatchObject({ code: 'HOLD_LOST' });
+      else await (result as WriteHold).release();
+    }
+  });
+
   it('that is on its way when another reader comes is not done, also when its copy lands later', async () => {
     await using world = await World.open();
     const [client, other] = [await opened(world, 60_000), await opened(world, 60_000)];
