@@ -154,12 +154,12 @@ describe('a release by force', () => {
     const { holder, asker } = await two(world);
     const running = holder.rwLock('l').read.run(async (reader) => {
       world.delayReply(holder, { method: 'txn', ms: 500 });
-      const upgrading = reader.tryUpgrade();
+      const upgrading = outcome(reader.tryUpgrade());
       await world.settle();
       await asker.forceRelease('rwLock', 'l', because);
       await world.advance(500);
 
-      expect((await upgrading)?.isHeld()).toBe(false);
+      expect(await upgrading).toMatchObject({ code: 'HOLD_LOST', cause: named });
       expect(reader.signal.reason).toMatchObject({ code: 'HOLD_LOST', cause: named });
     });
     expect(await outcome(running)).toBeInstanceOf(HoldLostError);
