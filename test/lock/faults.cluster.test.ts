@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import type { Conclave } from '../../src/conclave.js';
 import { connect } from '../../src/connect.js';
@@ -89,6 +89,11 @@ describe('on three members, a waiter keeps its place in line', () => {
   });
 });
 
+/** The ticket may stand before its owner watches: until then nothing can be missed. Its session watches, too. */
+async function untilWatching({ transport }: Recorded): Promise<void> {
+  await vi.waitFor(() => expect(transport.watchesCreated).toBeGreaterThanOrEqual(2), { timeout: guardMs });
+}
+
 describe('a waiter that could not see the release', () => {
   it(
     'since its watch was cut off, and what it missed is compacted away, is granted all the same',
@@ -102,6 +107,7 @@ describe('a waiter that could not see the release', () => {
       const hold = await holder.mutex(name).acquire();
       const next = waiter.conclave.mutex(name).acquire();
       await untilWaiting(holder.mutex(name), 1);
+      await untilWatching(waiter);
 
       await proxy.set('refuse');
       await hold.release();
@@ -127,6 +133,7 @@ describe('a waiter that could not see the release', () => {
       const hold = await holder.mutex(name).acquire();
       const next = waiter.conclave.mutex(name).acquire();
       await untilWaiting(holder.mutex(name), 1);
+      await untilWatching(waiter);
 
       const carrier = cluster.endpoints.indexOf(waiter.transport.watchEndpoint!);
       // Nothing gets out of it any more, and the other two go on.
