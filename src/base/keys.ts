@@ -2,7 +2,7 @@
  * Where things are stored. `docs/keys.md` describes the layout for administrators and other programs; a golden test
  * keeps it, since clients of different versions share it during a rolling deploy.
  */
-export type LineFolder = 'lock' | 'rw' | 'semaphore' | 'election';
+export type LineFolder = 'lock' | 'rw' | 'semaphore' | 'election' | 'queue';
 
 /** A name within the namespace, or a raw prefix shared with other programs (Go's layout: `<path>/<ticket>`). */
 export type Place = string | { readonly path: string };
@@ -97,7 +97,7 @@ export function quotaProbeKey(namespace: string): string {
 
 /** Whether a key is meant to stay when everybody has gone: a setting, not a place in a line. */
 export function isSetting(key: string): boolean {
-  return /\/semaphore\/[^/]+\/(limit|before)$/.test(key);
+  return /\/semaphore\/[^/]+\/(limit|before)$|\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/.test(key);
 }
 
 /** Unique for ever: lease ids are never used again, the counter never within a session. */

@@ -1,12 +1,11 @@
 import { toBytes } from '../base/bytes.js';
 import { isConclaveError, NotFoundError, ResourceExhaustedError } from '../base/errors.js';
-import { quotaProbeKey } from '../base/keys.js';
 import { retry } from '../store/retry.js';
-import { compare, type Compare, get, type Op, put, remove, txn, type TxnOp } from '../store/operations.js';
+import { compare, type Compare, get, type Op, put, remove, txn } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
-import type { TxnResult } from '../store/results.js';
 import { leaveLine } from './giving-up.js';
 import type { Session } from './session.js';
+import { sendWithinQuota } from './within-quota.js';
 import { kvsOf, readsOf, type Request, statesOf, Ticket } from './ticket.js';
 
 export interface TakeOptions {
@@ -115,7 +114,7 @@ async function takeOnce(
     line.entering(put(keys[i] ?? '', value, { lease: session.leaseId })),
   );
   try {
-    const answer = await send(
+    const answer = await sendWithinQuota(
       session,
       txn({
         if: [epoch, ...keys.map((key) => compare.createRevision(key, '=', 0n)), ...conditions],
@@ -143,22 +142,6 @@ async function takeOnce(
   }
   // The epoch had moved on, or the request is proved dead.
   throw tryAgain;
-}
-
-/**
- * The server holds against its quota only what is put at the top level: nested puts pass it, even under the alarm
- * (measured on 3.4.23). So a take that puts its ticket deeper is sent beside a put that is never done.
- */
-async function send(session: Session, take: TxnOp): Promise<TxnResult & { readonly revision: bigint }> {
-  const options = { timeoutMs: session.requestTimeoutMs };
-  if (take.then.some(({ kind }) => kind === 'put')) {
-    const { header, ...result } = await session.store.txn(take, options);
-    return { ...result, revision: header.revision };
-  }
-  const probe = put(quotaProbeKey(session.options.namespace), '');
-  const answer = await session.store.txn({ then: [take], else: [probe] }, options);
-  if (!answer.succeeded) throw new TypeError('a transaction without conditions has failed');
-  return { ...answer.responses[0], revision: answer.header.revision };
 }
 
 /**

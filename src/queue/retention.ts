@@ -1,0 +1,33 @@
+import type { Connection } from '../session/connection.js';
+
+/** Leases for what is kept for a while: one for all that ends within a tenth of that time, for a lease is not cheap. */
+export class Retention {
+  readonly keepMs: number;
+  readonly #connection: Connection;
+  #lease: Promise<bigint> | undefined;
+  #grantedAt = -Infinity;
+
+  /** @param keepMs 0: nothing is kept */
+  constructor(connection: Connection, keepMs: number) {
+    this.#connection = connection;
+    this.keepMs = keepMs;
+  }
+
+  /** A lease that ends after `keepMs`, or at most a tenth later. */
+  lease(): Promise<bigint> {
+    const { runtime, store } = this.#connection;
+    const now = runtime.now();
+    if (this.#lease && now - this.#grantedAt < this.keepMs / 10) return this.#lease;
+    const ttlSeconds = Math.ceil((this.keepMs * 1.1) / 1_000);
+    const lease = store.lease.grant({ ttlSeconds }).then(({ id }) => id);
+    lease.catch(() => this.forget(lease)); // the next one asks again
+    this.#grantedAt = now;
+    this.#lease = lease;
+    return lease;
+  }
+
+  /** It was not granted, or is gone. */
+  forget(lease: Promise<bigint> | undefined = this.#lease): void {
+    if (this.#lease === lease) this.#lease = undefined;
+  }
+}

@@ -1,0 +1,170 @@
+import {
+  HoldLostError,
+  isConclaveError,
+  OutcomeUnknownError,
+  ResourceExhaustedError,
+} from '../base/errors.js';
+import { retry } from '../store/retry.js';
+import type { Connection } from '../session/connection.js';
+import type { Ticket } from '../session/ticket.js';
+import { compare, get, remove } from '../store/operations.js';
+import { isSpaceExceeded } from '../store/outcome.js';
+import type { QueueLayout } from './layout.js';
+import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady, toResult } from './moves.js';
+import type { DeadReason } from './moves.js';
+import type { Retention } from './retention.js';
+
+/** What all parts of one queue share. */
+export interface QueueParts {
+  readonly connection: Connection;
+  readonly layout: QueueLayout;
+  readonly retention: Retention;
+}
+
+/** A job in the hands of a worker. */
+export interface HeldJob extends KnownJob {
+  readonly ticket: Ticket;
+}
+
+/** What becomes of a job when its worker is done with it; the record is that of the next attempt. */
+export type Disposition =
+  | { readonly kind: 'completed'; readonly result?: unknown }
+  | { readonly kind: 'later'; readonly job: KnownJob; readonly delayMs: number }
+  | { readonly kind: 'dead'; readonly job: KnownJob; readonly reason: DeadReason }
+  | { readonly kind: 'cancelled' };
+
+/**
+ * Ends a delivery, in one transaction that compares the claim: whoever has lost it changes nothing, and a copy of the
+ * request that arrives later finds it gone. Tries until it is answered or the session is over.
+ *
+ * @returns false if the claim was gone before
+ * @throws OutcomeUnknownError if the session ended before the answer came; HoldLostError if it ended before anything was
+ * sent; ResourceExhaustedError if the store is over its quota: it is tried again in the background
+ */
+export async function settle(parts: QueueParts, job: HeldJob, disposition: Disposition): Promise<boolean> {
+  const { session } = job.ticket;
+  const attempt = new Settlement(parts, job, disposition);
+  const settled = (mayStop: boolean): Promise<boolean> =>
+    retry(session.options.runtime, () => attempt.once(), {
+      signal: session.signal,
+      maxDelayMs: 500,
+      again: (error) => {
+        if (error === tryAgain) return session.isAlive();
+        if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE')) return false;
+        return session.isAlive() && !(mayStop && isSpaceExceeded(error) && attempt.isFull());
+      },
+    });
+  try {
+    const hadIt = await settled(true);
+    session.news.end(job.ticket.key);
+    return hadIt;
+  } catch (error) {
+    if (isSpaceExceeded(error) && session.isAlive()) {
+      session.chore(settled(false).then(() => {}, () => {}));
+      throw new ResourceExhaustedError(`${job.ticket.title}: the store is over its space quota; it is settled when there is space`, {
+        cause: error,
+      });
+    }
+    if (!session.isAlive()) throw attempt.cutOff(error);
+    throw error;
+  }
+}
+
+/** Thrown to try again at once, since something has changed that the next attempt takes into account. */
+const tryAgain = new Error('try again');
+
+class Settlement {
+  readonly #parts: QueueParts;
+  readonly #job: HeldJob;
+  #disposition: Disposition;
+  /** An earlier attempt may have been applied. */
+  #isRepeated = false;
+  /** The store is over its quota: nothing can be kept. */
+  #isFull = false;
+
+  constructor(parts: QueueParts, job: HeldJob, disposition: Disposition) {
+    this.#parts = parts;
+    this.#job = job;
+    this.#disposition = disposition;
+  }
+
+  async once(): Promise<boolean> {
+    const { layout, connection } = this.#parts;
+    const { ticket, id } = this.#job;
+    const { session } = ticket;
+    session.assertAlive();
+    const move = await this.#move();
+    // Who wanted it cancelled does not want it tried again. But what is done is done.
+    const unlessCancelled =
+      this.#disposition.kind === 'later' ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
+    const taken = [remove(ticket.key), remove(layout.activeOf(id)), ...ticket.unsaying('ask')];
+    const answer = await connection.store
+      .txn(
+        {
+          if: [...ticket.guards(), ...unlessCancelled, ...move.if],
+          then: [...taken, ...move.then],
+          else: [get(ticket.key), get(layout.cancelOf(id))],
+        },
+        { timeoutMs: session.requestTimeoutMs, signal: session.signal },
+      )
+      .catch((error: unknown) => {
+        if (isConclaveError(error, 'OUTCOME_UNKNOWN')) this.#isRepeated = true;
+        if (isConclaveError(error, 'NOT_FOUND')) {
+          this.#parts.retention.forget(); // the only lease named here
+          throw tryAgain;
+        }
+        throw error;
+      });
+    session.options.runtime.probe('queue.settled');
+    if (answer.succeeded) return true;
+    const [claims, cancel] = answer.responses;
+    // Gone, but an earlier copy may have done it.
+    if (claims.kvs[0]?.createRevision !== ticket.createRevision) return this.#isRepeated;
+    if (cancel.kvs.length > 0) this.#disposition = { kind: 'cancelled' };
+    throw tryAgain;
+  }
+
+  /** Whether it needs space, and there is none. A result is given up then: that the job is done matters more. */
+  isFull(): boolean {
+    this.#isFull = true;
+    return this.#disposition.kind !== 'completed';
+  }
+
+  cutOff(cause: unknown): Error {
+    const { ticket } = this.#job;
+    const text = `the session ended before ${ticket.title} was settled`;
+    if (this.#isRepeated) return new OutcomeUnknownError(`${text}: it may be, or it is given to another worker`, { cause });
+    return new HoldLostError(`${text}: it is given to another worker`, { key: ticket.key, fencingToken: ticket.createRevision }, { cause });
+  }
+
+  async #move(): Promise<Move> {
+    const { layout, connection } = this.#parts;
+    const now = connection.runtime.wallNow();
+    const disposition = this.#disposition;
+    switch (disposition.kind) {
+      case 'completed':
+        return this.#ended({ state: 'completed', at: now, ...(disposition.result !== undefined && { result: disposition.result }) });
+      case 'cancelled':
+        return this.#ended({ state: 'cancelled', at: now });
+      case 'dead':
+        return toDead(layout, disposition.job, disposition.reason, now);
+      case 'later':
+        if (disposition.delayMs > 0) return toDelayed(layout, disposition.job, now + disposition.delayMs);
+        return toReady(layout, disposition.job, await presentRevision(this.#parts));
+    }
+  }
+
+  /** Kept if somebody may want to know. */
+  async #ended(end: EndRecord): Promise<Move> {
+    const { layout, retention } = this.#parts;
+    const isOfInterest = end.state === 'cancelled' || end.result !== undefined || this.#job.body.isNamed;
+    if (!isOfInterest || retention.keepMs === 0 || this.#isFull) return toEnd(layout, this.#job);
+    return toResult(layout, this.#job, end, await retention.lease());
+  }
+}
+
+/** A revision that whatever is put from now on is above, or at. */
+export async function presentRevision({ connection, layout }: Pick<QueueParts, 'connection' | 'layout'>): Promise<bigint> {
+  const { header } = await connection.store.get(layout.paused, { keysOnly: true });
+  return header.revision;
+}
