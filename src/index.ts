@@ -28,6 +28,7 @@ export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
 export { toText } from './base/bytes.js';
+export type { InferInput, InferOutput, SchemaIssue, SchemaResult, StandardSchema } from './base/schema.js';
 export type { Runtime, Timer, TimerOptions } from './base/runtime.js';
 export type { DiagnosticEvents } from './base/diagnostics.js';
 export type { Etcd3Options } from './etcd/etcd3-options.js';
@@ -48,6 +49,7 @@ export {
   type HoldFacts,
   HoldLostError,
   InvalidRequestError,
+  InvalidValueError,
   isConclaveError,
   NotFoundError,
   OutcomeUnknownError,
@@ -56,6 +58,7 @@ export {
   type SessionLostReason,
   UnavailableError,
   UnsupportedError,
+  type ValueIssue,
   WaitTimeoutError,
 } from './base/errors.js';
 

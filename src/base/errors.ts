@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'CONFLICT'
   | 'ALREADY_HELD'
   | 'FENCED_OUT'
+  | 'INVALID_VALUE'
   | 'UNSUPPORTED'
   | 'CLOSED'
   | 'NOT_FOUND'
@@ -161,6 +162,24 @@ export class FencedOutError extends ConclaveError {
   }
 }
 
+/** One thing that is wrong with a value. */
+export interface ValueIssue {
+  readonly message: string;
+  /** Where in the value; left out if that is the value itself. */
+  readonly path?: readonly PropertyKey[];
+}
+
+/** A value is not what its schema asks for. Of a value to be written: nothing was. */
+export class InvalidValueError extends ConclaveError {
+  readonly code = 'INVALID_VALUE';
+  readonly issues: readonly ValueIssue[];
+
+  constructor(message: string, issues: readonly ValueIssue[], options?: ErrorOptions) {
+    super(message, options);
+    this.issues = issues;
+  }
+}
+
 /** This store cannot do that (for example: cluster administration on the embedded engine). */
 export class UnsupportedError extends ConclaveError {
   readonly code = 'UNSUPPORTED';
@@ -204,6 +223,7 @@ export type AnyConclaveError =
   | ConflictError
   | AlreadyHeldError
   | FencedOutError
+  | InvalidValueError
   | UnsupportedError
   | ClosedError
   | NotFoundError
