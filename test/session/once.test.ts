@@ -251,6 +251,24 @@ describe('a transaction whose session is lost by the clock while its outcome is 
   });
 });
 
+describe('a transaction during which the connection is closed', () => {
+  it.each([
+    ['is known to be done if it was', 'dropReply', { isDone: true, responses: undefined }],
+    ['is refused if it was not done', 'dropRequest', { code: 'CLOSED' }],
+  ] as const)('%s', async (_, fate, expected) => {
+    await using world = await World.open();
+    await using at = await stage(world);
+    world[fate](at.peer, { method: 'txn', where: isWork, isSilent: true });
+    const doing = outcome(onceInAnySession(at.connection, mark, never));
+    await world.settle();
+
+    await at[Symbol.asyncDispose]();
+
+    expect(await world.run(doing)).toMatchObject(expected);
+    expect(await times(world)).toBe(fate === 'dropReply' ? 1 : 0);
+  });
+});
+
 describe('a transaction of a connection for one session, which ends,', () => {
   const ended = async (fate: 'dropReply' | 'dropRequest'): Promise<unknown> => {
     await using world = await World.open();
