@@ -53,12 +53,21 @@ export async function once(session: Session, parts: OnceParts, signal: AbortSign
 }
 
 /**
- * `once`, under the connection's session, and under the next one should that be lost before it is done.
+ * `once`, under the connection's session, and under the next one should that be lost before it is done. The connection does
+ * not close before it has ended, as long as `close` waits for anything.
  *
  * @throws SessionLostError only if the connection is for one session; UnavailableError if no session can be opened, and
  * ClosedError: nothing was done. Otherwise as `once`
  */
-export async function onceInAnySession(
+export function onceInAnySession(
+  connection: Connection,
+  parts: OnceParts,
+  signal: AbortSignal,
+): Promise<OnceResult> {
+  return connection.track(sessionAfterSession(connection, parts, signal));
+}
+
+async function sessionAfterSession(
   connection: Connection,
   parts: OnceParts,
   signal: AbortSignal,
