@@ -21,6 +21,9 @@ import { MultiLock } from './lock/multi-lock.js';
 import type { LockOptions, ReentrantOptions } from './lock/options.js';
 import { RwLock } from './lock/rw-lock.js';
 import { Semaphore, type SemaphoreOptions } from './lock/semaphore.js';
+import { Queue } from './queue/queue.js';
+import type { QueueOptions } from './queue/queue-options.js';
+import type { StandardSchema } from './base/schema.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
 
@@ -135,6 +138,14 @@ export class Conclave implements AsyncDisposable {
   /** One of many leads. No I/O. @throws TypeError, RangeError for a bad name */
   election(place: Place): Election {
     return new Election(this.#parts.connection, place);
+  }
+
+  /** A queue of jobs. No I/O. @throws TypeError, RangeError for a bad name or option */
+  queue<Schema extends StandardSchema = StandardSchema>(
+    name: string,
+    options: QueueOptions<Schema> = {},
+  ): Queue<Schema> {
+    return new Queue<Schema>(this.#parts.connection, name, options);
   }
 
   /**

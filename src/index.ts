@@ -24,6 +24,13 @@ export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js'
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
+export type { Backoff } from './queue/job.js';
+export { type Delivery, FailJob, type RetryOptions } from './queue/delivery.js';
+export type { Enqueued } from './queue/enqueuer.js';
+export type { QueueState, RunningJob } from './queue/inspect.js';
+export type { NewJob, Queue } from './queue/queue.js';
+export type { EnqueueOptions, QueueOptions } from './queue/queue-options.js';
+export type { WorkOptions } from './queue/work.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';

@@ -97,7 +97,9 @@ export function quotaProbeKey(namespace: string): string {
 
 /** Whether a key is meant to stay when everybody has gone: a setting, not a place in a line. */
 export function isSetting(key: string): boolean {
-  return /\/semaphore\/[^/]+\/(limit|before)$|\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/.test(key);
+  return /\/semaphore\/[^/]+\/(limit|before)$|\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/.test(
+    key,
+  );
 }
 
 /** Unique for ever: lease ids are never used again, the counter never within a session. */

@@ -10,7 +10,16 @@ import type { Ticket } from '../session/ticket.js';
 import { compare, get, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { QueueLayout } from './layout.js';
-import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady, toResult } from './moves.js';
+import {
+  type EndRecord,
+  type KnownJob,
+  type Move,
+  toDead,
+  toDelayed,
+  toEnd,
+  toReady,
+  toResult,
+} from './moves.js';
 import type { DeadReason } from './moves.js';
 import type { Retention } from './retention.js';
 
@@ -50,7 +59,8 @@ export async function settle(parts: QueueParts, job: HeldJob, disposition: Dispo
       maxDelayMs: 500,
       again: (error) => {
         if (error === tryAgain) return session.isAlive();
-        if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE')) return false;
+        if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE'))
+          return false;
         return session.isAlive() && !(mayStop && isSpaceExceeded(error) && attempt.isFull());
       },
     });
@@ -60,10 +70,18 @@ export async function settle(parts: QueueParts, job: HeldJob, disposition: Dispo
     return hadIt;
   } catch (error) {
     if (isSpaceExceeded(error) && session.isAlive()) {
-      session.chore(settled(false).then(() => {}, () => {}));
-      throw new ResourceExhaustedError(`${job.ticket.title}: the store is over its space quota; it is settled when there is space`, {
-        cause: error,
-      });
+      session.chore(
+        settled(false).then(
+          () => {},
+          () => {},
+        ),
+      );
+      throw new ResourceExhaustedError(
+        `${job.ticket.title}: the store is over its space quota; it is settled when there is space`,
+        {
+          cause: error,
+        },
+      );
     }
     if (!session.isAlive()) throw attempt.cutOff(error);
     throw error;
@@ -133,8 +151,13 @@ class Settlement {
   cutOff(cause: unknown): Error {
     const { ticket } = this.#job;
     const text = `the session ended before ${ticket.title} was settled`;
-    if (this.#isRepeated) return new OutcomeUnknownError(`${text}: it may be, or it is given to another worker`, { cause });
-    return new HoldLostError(`${text}: it is given to another worker`, { key: ticket.key, fencingToken: ticket.createRevision }, { cause });
+    if (this.#isRepeated)
+      return new OutcomeUnknownError(`${text}: it may be, or it is given to another worker`, { cause });
+    return new HoldLostError(
+      `${text}: it is given to another worker`,
+      { key: ticket.key, fencingToken: ticket.createRevision },
+      { cause },
+    );
   }
 
   async #move(): Promise<Move> {
@@ -143,7 +166,11 @@ class Settlement {
     const disposition = this.#disposition;
     switch (disposition.kind) {
       case 'completed':
-        return this.#ended({ state: 'completed', at: now, ...(disposition.result !== undefined && { result: disposition.result }) });
+        return this.#ended({
+          state: 'completed',
+          at: now,
+          ...(disposition.result !== undefined && { result: disposition.result }),
+        });
       case 'cancelled':
         return this.#ended({ state: 'cancelled', at: now });
       case 'dead':
@@ -164,7 +191,10 @@ class Settlement {
 }
 
 /** A revision that whatever is put from now on is above, or at. */
-export async function presentRevision({ connection, layout }: Pick<QueueParts, 'connection' | 'layout'>): Promise<bigint> {
+export async function presentRevision({
+  connection,
+  layout,
+}: Pick<QueueParts, 'connection' | 'layout'>): Promise<bigint> {
   const { header } = await connection.store.get(layout.paused, { keysOnly: true });
   return header.revision;
 }

@@ -43,6 +43,8 @@ export interface Wish {
   readonly priority?: number;
   /** Election: the ticket to which its leader wants to hand over. */
   readonly transferTo?: string;
+  /** Job of a queue: how far its worker is. */
+  readonly progress?: unknown;
 }
 
 export function encodeTicket(holder: Holder, wallNow: number, wish: Wish = {}): string {
@@ -116,7 +118,7 @@ function parse(bytes: Uint8Array): Content | undefined {
   try {
     const content: unknown = JSON.parse(toText(bytes));
     if (typeof content !== 'object' || content === null) return undefined;
-    const { v, holder, since, mode, weight, value, priority, transferTo } = content as Fields;
+    const { v, holder, since, mode, weight, value, priority, transferTo, progress } = content as Fields;
     if (typeof v !== 'number') return undefined;
     return {
       v,
@@ -127,6 +129,7 @@ function parse(bytes: Uint8Array): Content | undefined {
       ...(typeof value === 'string' && { value }),
       ...(typeof priority === 'number' && { priority }),
       ...(typeof transferTo === 'string' && { transferTo }),
+      ...(progress !== undefined && { progress }),
     };
   } catch {
     return undefined;

@@ -1,0 +1,271 @@
+import { isConclaveError } from '../base/errors.js';
+import { type InferInput, type InferOutput, type StandardSchema, validate } from '../base/schema.js';
+import { Wait, type WaitOptions } from '../base/wait.js';
+import { Admission } from '../session/admission.js';
+import type { Connection } from '../session/connection.js';
+import { demand } from '../session/demand.js';
+import { Hold } from '../session/hold.js';
+import { Line } from '../session/line.js';
+import { amongTheFirst } from '../session/rules.js';
+import { cancel } from './cancel.js';
+import { Consumer, permitLost } from './consumer.js';
+import { checkJson, type Delivery } from './delivery.js';
+import { type Draft, type Enqueued, Enqueuer, jobsPerTransaction } from './enqueuer.js';
+import { fillGroup } from './groups.js';
+import { inspect, type QueueState } from './inspect.js';
+import { QueueLayout } from './layout.js';
+import { setPaused } from './pause.js';
+import {
+  type CheckedQueueOptions,
+  checkEnqueueOptions,
+  checkQueueOptions,
+  type EnqueueOptions,
+  type QueueOptions,
+} from './queue-options.js';
+import { Retention } from './retention.js';
+import { Search } from './search.js';
+import type { QueueParts } from './settle.js';
+import { Upkeep } from './upkeep.js';
+import { work, type WorkOptions } from './work.js';
+
+/** One of the jobs of `enqueueAll`. */
+export interface NewJob<Input> extends EnqueueOptions {
+  readonly value: Input;
+}
+
+/** The largest value, as JSON: the server refuses requests of more than 1.5 MB. */
+const maxValueBytes = 900_000;
+
+/**
+ * A queue of jobs, for workers in any number of processes: each job is worked on by one at a time, until one has done it.
+ *
+ * Guarantees:
+ * - A job that `enqueue` has confirmed is delivered until a worker acknowledges it, it becomes a dead letter, or somebody
+ *   cancels it. Workers that are lost are noticed within the time of their session; the job goes to another.
+ * - Fenced: a worker that has lost its delivery cannot acknowledge, fail or retry it: its call rejects.
+ * - In order: if one `enqueue` has resolved before another of the same priority began, its job is taken first (the first
+ *   time: jobs that are tried again go to the end).
+ * - `enqueue` puts a job once, also if answers are lost; with an `id`, also if it is called again.
+ * - What an operation costs does not grow with how many jobs wait.
+ *
+ * Not guaranteed: that a job is worked on only once. Guard what it writes, by `delivery.guard()` or by its `fencingToken`.
+ *
+ * Use one object for a queue in a process: what it enqueues keeps its order, and who waits shares requests.
+ */
+export class Queue<Schema extends StandardSchema = StandardSchema> {
+  readonly #connection: Connection;
+  readonly #parts: QueueParts;
+  readonly #options: CheckedQueueOptions;
+  readonly #enqueuer: Enqueuer;
+  readonly #consumer: Consumer;
+  readonly #permits: Admission;
+  readonly #upkeep: Upkeep;
+
+  /** @internal No I/O. @throws TypeError, RangeError for a bad name or option */
+  constructor(connection: Connection, name: string, options: QueueOptions<Schema> = {}) {
+    const layout = new QueueLayout(connection.namespace, name);
+    this.#connection = connection;
+    this.#options = checkQueueOptions(options, layout.title);
+    this.#parts = { connection, layout, retention: new Retention(connection, this.#options.keepMs) };
+    this.#enqueuer = new Enqueuer(this.#parts, this.#options.maxSize);
+    const onEnd = (group: string | undefined): void => this.#fill(group);
+    const search = new Search(connection.store, layout.ready);
+    this.#consumer = new Consumer(this.#parts, this.#options, search, onEnd);
+    const title = `permit of ${layout.title}`;
+    const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
+    this.#permits = new Admission(connection, { lines: [line], title });
+    this.#upkeep = new Upkeep(this.#parts, this.#options, []);
+  }
+
+  /**
+   * Puts a job. Resolves when it is there for good: two round trips, for all that are put at a time.
+   *
+   * @throws InvalidValueError, TypeError, RangeError before any I/O; ResourceExhaustedError if the queue is full
+   * (`maxSize`), or the store; UnavailableError if the store cannot be reached: nothing was put; OutcomeUnknownError if it
+   * was lost sight of: call again with the same `id`
+   */
+  async enqueue(value: InferInput<Schema>, options: EnqueueOptions = {}): Promise<Enqueued> {
+    const draft = await this.#draft(value, options);
+    const [enqueued] = await this.#put([draft]);
+    if (!enqueued) throw new TypeError('nothing was put');
+    return enqueued;
+  }
+
+  /**
+   * Puts jobs, in this order; up to 40 in one transaction, all of them or none.
+   *
+   * @throws as `enqueue`; of more than 40 those before the ones that failed are there
+   */
+  async enqueueAll(jobs: readonly NewJob<InferInput<Schema>>[]): Promise<readonly Enqueued[]> {
+    if (!Array.isArray(jobs)) throw new TypeError('enqueueAll needs an array of { value, ...options }');
+    const drafts: Draft[] = [];
+    for (const job of jobs as readonly NewJob<InferInput<Schema>>[]) {
+      const { value, ...options } = job;
+      drafts.push(await this.#draft(value, options));
+    }
+    const enqueued: Enqueued[] = [];
+    for (const some of transactions(drafts)) enqueued.push(...(await this.#put(some)));
+    return enqueued;
+  }
+
+  /**
+   * Waits for a job and takes it. Settle it: `ack`, `retry` or `fail`; disposed of otherwise, it is given back. One search
+   * and one transaction, for all who wait in this process; nothing is sent while there are no jobs.
+   *
+   * Goes on while the store is away, and under the next session after a loss, until the wait ends.
+   *
+   * @throws WaitTimeoutError, the signal's reason, ClosedError: a job taken at that moment is given back; AuthError
+   */
+  async receive(options: WaitOptions = {}): Promise<Delivery<InferOutput<Schema>>> {
+    const { layout } = this.#parts;
+    const wait = Wait.start(this.#connection.runtime, options, `${layout.title}: receive`);
+    wait.endsWith(this.#connection.closing);
+    try {
+      wait.signal.throwIfAborted();
+      this.#upkeep.start();
+      return await this.#receive(wait);
+    } finally {
+      wait.end();
+    }
+  }
+
+  /**
+   * Works on jobs, one after the other or several at a time, until `signal` aborts: what the handler returns is the result
+   * (`ack`); what it throws counts as a failure, and the job is tried again later (`FailJob`: it is not).
+   *
+   * When told to stop it takes no more jobs, tells running handlers (`delivery.signal`, while they still hold their jobs),
+   * waits for them up to `drainTimeoutMs`, and resolves. What a handler throws then gives its job back, uncounted.
+   *
+   * @throws ClosedError if the Conclave was closed first; AuthError, or whatever does not pass by itself
+   */
+  async work(
+    handler: (delivery: Delivery<InferOutput<Schema>>) => unknown,
+    options: WorkOptions = {},
+  ): Promise<void> {
+    const title = `${this.#parts.layout.title}: work`;
+    return work(this.#connection, title, (wait) => this.receive(wait), handler, options);
+  }
+
+  /** From when this resolves on nobody takes a job, in any process. What runs goes on. @throws as `enqueue` */
+  async pause(): Promise<void> {
+    return setPaused(this.#parts, true);
+  }
+
+  /** Jobs are taken again. @throws as `enqueue` */
+  async resume(): Promise<void> {
+    return setPaused(this.#parts, false);
+  }
+
+  /** How many jobs wait, run and so on, and who works on what. The store counts: nothing of the jobs that wait is sent. */
+  async inspect(): Promise<QueueState> {
+    return inspect(this.#parts);
+  }
+
+  /**
+   * Takes back a job that has not ended. One that waits is never begun; one that runs is told so (`delivery.signal`), and is
+   * not tried again if its handler gives up, or its worker is lost.
+   *
+   * @returns `waiting` or `running`, as it was; undefined if there is no such job (any more)
+   * @throws as `enqueue`
+   */
+  async cancel(id: string): Promise<'waiting' | 'running' | undefined> {
+    const was = await cancel(this.#parts, id);
+    if (was) this.#fill(was.group);
+    return was?.state;
+  }
+
+  async #draft(value: unknown, options: EnqueueOptions): Promise<Draft> {
+    const { layout, connection } = this.#parts;
+    const { id, runAt, ...checked } = checkEnqueueOptions(options, this.#options, `${layout.title}: enqueue`);
+    const { schema } = this.#options;
+    connection.closing.throwIfAborted();
+    if (schema) await validate(schema, value, `value for ${layout.title}`);
+    const bytes = Buffer.byteLength(JSON.stringify(checkJson(value)));
+    if (bytes > maxValueBytes)
+      throw new RangeError(`a value of ${bytes} bytes is too large for a job (at most ${maxValueBytes})`);
+    const { priority, attempts, backoff, group, expiresAt } = checked;
+    const body = {
+      value,
+      priority,
+      attempts,
+      backoff,
+      enqueuedAt: connection.runtime.wallNow(),
+      ...(group !== undefined && { group }),
+      ...(expiresAt !== undefined && { expiresAt }),
+      ...(id !== undefined && { isNamed: true as const }),
+    };
+    return { id: id ?? connection.runtime.id().toString(16).padStart(16, '0'), body, runAt, bytes };
+  }
+
+  async #put(drafts: readonly Draft[]): Promise<readonly Enqueued[]> {
+    const enqueued = await this.#enqueuer.put(drafts);
+    const groups = new Set(drafts.map(({ body }) => body.group));
+    for (const group of groups) this.#fill(group);
+    return enqueued;
+  }
+
+  async #receive(wait: Wait): Promise<Delivery> {
+    const { maxRunning } = this.#options;
+    if (maxRunning === Infinity) return this.#consumer.receive(wait);
+    while (true) {
+      const permit = wait.immediate ? await this.#tryPermit(wait) : await this.#permit(wait);
+      try {
+        return await this.#consumer.receive(wait, permit);
+      } catch (error) {
+        void permit.release().catch(() => {});
+        // With the session: the next one may have another.
+        if (error !== permitLost || this.#connection.isForOneSession) throw error;
+      }
+    }
+  }
+
+  #permit({ signal }: Wait): Promise<Hold> {
+    const { maxRunning } = this.#options;
+    return this.#permits.acquire(
+      demand(amongTheFirst(maxRunning)),
+      { signal },
+      (admitted) => new Hold(admitted),
+    );
+  }
+
+  async #tryPermit(wait: Wait): Promise<Hold> {
+    const { maxRunning } = this.#options;
+    const options = { signal: wait.signal };
+    const permit = await this.#permits.tryAcquire(
+      demand(amongTheFirst(maxRunning)),
+      options,
+      (admitted) => new Hold(admitted),
+    );
+    if (permit) return permit;
+    wait.obstacle = `; ${maxRunning} jobs run already`;
+    throw wait.timeout();
+  }
+
+  /** In the background: should it not come to that, whoever looks after the queue does it. */
+  #fill(group: string | undefined): void {
+    if (group === undefined || this.#connection.closing.aborted) return;
+    const { groupConcurrency } = this.#options;
+    const filling = fillGroup(this.#parts, group, groupConcurrency, this.#connection.closing);
+    void this.#connection.track(filling.catch((error: unknown) => void isConclaveError(error)));
+  }
+}
+
+/** No more than one transaction can carry, and none of them twice the same id. */
+function transactions(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
+  const all: Draft[][] = [];
+  let ids = new Set<string>();
+  let bytes = 0;
+  for (const draft of drafts) {
+    bytes += draft.bytes;
+    const last = all.at(-1);
+    if (last && last.length < jobsPerTransaction && bytes <= maxValueBytes && !ids.has(draft.id)) {
+      last.push(draft);
+      ids.add(draft.id);
+    } else {
+      all.push([draft]);
+      ids = new Set([draft.id]);
+      bytes = draft.bytes;
+    }
+  }
+  return all;
+}
