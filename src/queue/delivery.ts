@@ -204,16 +204,18 @@ function later(job: HeldJob, record: JobRecord, delayMs: number): Disposition {
   return { kind: 'later', job: { ...job, record }, delayMs };
 }
 
-/** @throws TypeError unless JSON can carry it */
+/** @returns the value @throws TypeError unless JSON can carry it */
 export function checkJson(value: unknown): unknown {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (error) {
-    throw new TypeError(`JSON cannot carry this value: ${(error as Error).message}`, { cause: error });
-  }
-  if (text === undefined) throw new TypeError(`JSON cannot carry this value: ${typeof value}`);
+  if (asJson(value) === undefined) throw new TypeError(`JSON cannot carry this value: ${typeof value}`);
   return value;
+}
+
+function asJson(value: unknown): unknown {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new TypeError(`JSON cannot carry this value: ${String(error)}`, { cause: error });
+  }
 }
 
 /** For people, and short: an error may carry a whole response. */
