@@ -1,0 +1,161 @@
+import { toText } from '../base/bytes.js';
+import { isConclaveError, OutcomeUnknownError } from '../base/errors.js';
+import { raceSignal, Wait, type WaitOptions } from '../base/wait.js';
+import { compare, type KeyRange, prefix, remove, type SortTarget } from '../store/operations.js';
+import { isSpaceExceeded } from '../store/outcome.js';
+import type { KeyValue } from '../store/results.js';
+import { retry } from '../store/retry.js';
+import { atOnce } from '../session/at-once.js';
+import type { Connection } from '../session/connection.js';
+import { once, type OnceParts } from '../session/once.js';
+import { Arrivals } from './recipe-arrivals.js';
+
+export interface RecipeItemsOptions {
+  /** What the items stand below. */
+  readonly prefix: string;
+  /** The first by this is the next to be taken. */
+  readonly order: SortTarget;
+  /** For messages: `queue "/q"`. */
+  readonly title: string;
+}
+
+/** What Go's two queues have in common: items below a prefix, each put once and taken by whoever deletes it. */
+export class RecipeItems {
+  readonly title: string;
+  readonly #connection: Connection;
+  readonly #prefix: string;
+  readonly #range: KeyRange;
+  readonly #order: SortTarget;
+
+  constructor(connection: Connection, options: RecipeItemsOptions) {
+    this.title = options.title;
+    this.#connection = connection;
+    this.#prefix = options.prefix;
+    this.#range = prefix(options.prefix);
+    this.#order = options.order;
+  }
+
+  /** Puts an item, once. `attempt` looks for a place and says whether it got it. */
+  async add(attempt: (wait: Wait) => Promise<boolean>): Promise<void> {
+    return atOnce(this.#connection, `${this.title}: enqueue`, (wait) => this.#tryPlaces(attempt, wait));
+  }
+
+  /** As `add`; those of one process that look for the same place, called `place`, do so one after the other. */
+  async addInTurn(place: string, attempt: (wait: Wait) => Promise<boolean>): Promise<void> {
+    return atOnce(this.#connection, `${this.title}: enqueue`, (wait) =>
+      this.#inTurn(place, wait, () => this.#tryPlaces(attempt, wait)),
+    );
+  }
+
+  /** The first item, removed; waits for one. */
+  async take(options: WaitOptions): Promise<Uint8Array> {
+    const wait = Wait.start(this.#connection.runtime, options, `${this.title}: dequeue`);
+    wait.endsWith(this.#connection.closing);
+    try {
+      if (wait.immediate) return await this.#takeFirst(wait);
+      return await this.#inTurn('take', wait, () => this.#takeFirst(wait));
+    } finally {
+      wait.end();
+    }
+  }
+
+  /** Does a transaction of this queue once, or not at all. @returns false if its conditions did not hold */
+  async once(parts: OnceParts, signal: AbortSignal): Promise<boolean> {
+    while (true) {
+      const session = await raceSignal(this.#connection.session(), signal);
+      const doing = once(session, parts, signal);
+      // `close` waits until it is known, or the item might be lost.
+      session.chore(settled(doing));
+      try {
+        return (await doing) !== undefined;
+      } catch (error) {
+        // Surely not done: the lease was gone before it.
+        if (!isConclaveError(error, 'SESSION_LOST') && !isConclaveError(error, 'NOT_FOUND')) throw error;
+      }
+    }
+  }
+
+  async #tryPlaces(attempt: (wait: Wait) => Promise<boolean>, wait: Wait): Promise<void> {
+    const tryOnce = async (): Promise<void> => {
+      if (!(await attempt(wait))) throw placeTaken;
+    };
+    const again = (error: unknown): boolean => error === placeTaken;
+    return retry(this.#connection.runtime, tryOnce, { signal: wait.signal, again });
+  }
+
+  /** One after the other, first come, first served: those of one process do not race for the same key. */
+  async #inTurn<T>(what: string, wait: Wait, work: () => Promise<T>): Promise<T> {
+    const session = await this.#patiently(wait, () => wait.race(this.#connection.session()));
+    if (this.#connection.isForOneSession) wait.endsWith(session.signal);
+    const queue = this.#connection.queues.of(session, `${this.#prefix} ${what}`);
+    if (queue.isBusy) wait.obstacle = '; other tasks of this process wait for it, too';
+    const turn = await queue.enter(wait.signal);
+    try {
+      return await work();
+    } finally {
+      turn.end();
+    }
+  }
+
+  async #takeFirst(wait: Wait): Promise<Uint8Array> {
+    const { store, runtime } = this.#connection;
+    const arrivals = new Arrivals(store, runtime, this.#range);
+    const read = { sort: [this.#order, 'ascend'], limit: 1, signal: wait.signal } as const;
+    try {
+      while (true) {
+        const { header, kvs } = await this.#patiently(wait, () => store.get(this.#range, read));
+        const [first] = kvs;
+        if (first && (await this.#patiently(wait, () => this.#claim(first, wait.signal)))) return first.value;
+        if (first) continue;
+        wait.obstacle = '; it is empty';
+        if (wait.immediate) throw wait.timeout();
+        await arrivals.after(header.revision, wait.signal);
+      }
+    } finally {
+      arrivals.close();
+    }
+  }
+
+  /** @returns false if it is gone */
+  async #claim(item: KeyValue, signal: AbortSignal): Promise<boolean> {
+    const removal = {
+      if: [compare.modRevision(item.key, '=', item.modRevision)],
+      then: [remove(item.key)],
+    };
+    try {
+      return await this.once(removal, signal);
+    } catch (error) {
+      if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) throw error;
+      // No space for the receipt. This answer was the last word on it: what stands is not taken, and may be removed.
+      if (isSpaceExceeded(error) && (await this.#connection.store.txn(removal)).succeeded) return true;
+      const key = JSON.stringify(toText(item.key));
+      throw new OutcomeUnknownError(
+        `${this.title}: ${key} may have been taken by this call; if it is gone from the store, it may be lost`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** While the store is away, for as long as `wait` lasts; at least once. */
+  async #patiently<T>(wait: Wait, work: () => Promise<T>): Promise<T> {
+    const result = await retry(this.#connection.runtime, work, {
+      signal: wait.signal,
+      again: (error) => {
+        wait.obstacle = `; ${String(error)}`;
+        return !wait.immediate && !wait.signal.aborted && isConclaveError(error, 'UNAVAILABLE');
+      },
+    });
+    wait.obstacle = '';
+    return result;
+  }
+}
+
+/** Thrown to look for another place. */
+const placeTaken = new Error('the place is taken');
+
+function settled(work: Promise<unknown>): Promise<void> {
+  return work.then(
+    () => {},
+    () => {},
+  );
+}

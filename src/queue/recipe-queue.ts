@@ -1,0 +1,73 @@
+import { type Bytes, toBytes } from '../base/bytes.js';
+import type { WaitOptions } from '../base/wait.js';
+import type { Connection } from '../session/connection.js';
+import { compare, put } from '../store/operations.js';
+import { RecipeItems } from './recipe-items.js';
+import { itemName, itemPrefix } from './recipe-keys.js';
+
+/**
+ * The queue of etcd's Go client (`recipes.Queue`), on the same keys: programs in Go and with Conclave put into it and take
+ * from it together. For that alone: what is taken is gone, so a process that crashes before it is done loses the item.
+ *
+ * Guarantees:
+ * - `enqueue` puts its item once, whatever becomes of the answer.
+ * - An item is taken by one `dequeue` at most, here or in Go, and is not lost because an answer is: the session's receipt
+ *   tells whether it was taken.
+ * - First in, first out, by the order in which the store got the items.
+ *
+ * Not guaranteed: that an item is worked on. It is lost if the process ends between the removal and the use, and if the
+ * session ends while the answer to a removal is missing (`OutcomeUnknownError` then).
+ *
+ * Within a process who asks first is served first, unless another process is faster. Between processes there is no order:
+ * the layout has no place for who waits. For each item that comes each process that waits reads once, and tries once.
+ *
+ * Each `dequeue` makes the server sort all that is there, as in Go: keep it short. Items stand at `<path>/<number>`. Put
+ * nothing else below `<path>/`, no other queue either: all of it is taken for items. And a queue in Go takes whatever
+ * *begins* with its name: the one called `q` also empties `q1`.
+ */
+export class RecipeQueue {
+  readonly #connection: Connection;
+  readonly #prefix: string;
+  readonly #items: RecipeItems;
+
+  /** @internal No I/O. @throws TypeError for a bad path */
+  constructor(connection: Connection, path: string) {
+    this.#connection = connection;
+    this.#prefix = itemPrefix(path);
+    const title = `queue ${JSON.stringify(path)}`;
+    this.#items = new RecipeItems(connection, { prefix: this.#prefix, order: 'mod', title });
+  }
+
+  /**
+   * Puts an item at the end. One round trip. Text is stored as UTF-8.
+   *
+   * @throws OutcomeUnknownError if the session ended before the outcome was known, or if the store is over its quota;
+   * UnavailableError if the store does not answer within `dialTimeoutMs`, nothing was put; AuthError; ClosedError
+   * @throws TypeError for a value that is no text or bytes, before any I/O
+   */
+  async enqueue(value: Bytes): Promise<void> {
+    const bytes = toBytes(value);
+    const { runtime } = this.#connection;
+    return this.#items.add(async ({ signal }) => {
+      const key = this.#prefix + itemName(runtime.wallNow(), runtime.random());
+      const isFree = compare.createRevision(key, '=', 0n);
+      return this.#items.once({ if: [isFree], then: [put(key, bytes)] }, signal);
+    });
+  }
+
+  /**
+   * Takes the oldest item, and waits for one if there is none, also while the store is away. Two round trips if there is
+   * one. `toText` makes text of it.
+   *
+   * While a removal is under way, `timeoutMs`, `signal` and `close` wait for its answer, at most until the session ends:
+   * the item would be lost otherwise. A rejection with another error than `OutcomeUnknownError` has taken nothing.
+   *
+   * In a store that is over its quota there is no room for the receipt: then an item is lost if the answer is, as in Go.
+   *
+   * @throws WaitTimeoutError; the signal's reason; ClosedError; AuthError
+   * @throws OutcomeUnknownError if the session ended, and nobody can tell whether the item was taken
+   */
+  async dequeue(options: WaitOptions = {}): Promise<Uint8Array> {
+    return this.#items.take(options);
+  }
+}
