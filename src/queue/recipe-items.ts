@@ -118,22 +118,28 @@ export class RecipeItems {
 
   /** @returns false if it is gone */
   async #claim(item: KeyValue, signal: AbortSignal): Promise<boolean> {
-    const removal = {
-      if: [compare.modRevision(item.key, '=', item.modRevision)],
-      then: [remove(item.key)],
-    };
+    const isThere = compare.modRevision(item.key, '=', item.modRevision);
+    const removal = { if: [isThere], then: [remove(item.key)] };
     try {
-      return await this.once(removal, signal);
+      return await this.once(removal, signal).catch((error: unknown) =>
+        this.#claimWithoutSpace(removal, error),
+      );
     } catch (error) {
       if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) throw error;
-      // No space for the receipt. This answer was the last word on it: what stands is not taken, and may be removed.
-      if (isSpaceExceeded(error) && (await this.#connection.store.txn(removal)).succeeded) return true;
       const key = JSON.stringify(toText(item.key));
       throw new OutcomeUnknownError(
         `${this.title}: ${key} may have been taken by this call; if it is gone from the store, it may be lost`,
         { cause: error },
       );
     }
+  }
+
+  /** Had no space for the receipt? That answer was the last word on the request: what still stands is not taken. */
+  async #claimWithoutSpace(removal: OnceParts, error: unknown): Promise<true> {
+    if (!isSpaceExceeded(error)) throw error;
+    const { succeeded } = await this.#connection.store.txn(removal);
+    if (!succeeded) throw error;
+    return true;
   }
 
   /** While the store is away, for as long as `wait` lasts; at least once. */
