@@ -184,7 +184,7 @@ export class Conclave implements AsyncDisposable {
    * Hits the ticket that was seen, or none: never one that has come in its place.
    *
    * @returns whom it hit; undefined if nobody stood there, or if that ticket was gone
-   * @throws OutcomeUnknownError if the session ended before the outcome was known, or if the store is over its quota;
+   * @throws OutcomeUnknownError if it could not be found out in time whether it was done, or if the store is over its quota;
    * UnavailableError, SessionLostError, AuthError: nothing was done
    * @throws TypeError, RangeError for bad arguments, before any I/O
    */

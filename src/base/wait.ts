@@ -155,6 +155,32 @@ export async function withOwnSignal<T>(
   }
 }
 
+export interface GraceOptions {
+  readonly signal: AbortSignal;
+  readonly graceMs: number;
+}
+
+/** Settles as `work` does, which is given a signal that aborts as `signal` does, but so much later. */
+export async function withGrace<T>(
+  runtime: Runtime,
+  { signal, graceMs }: GraceOptions,
+  work: (over: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  let timer: Timer | undefined;
+  const onAbort = (): void => {
+    timer = runtime.setTimer(graceMs, () => over.abort(signal.reason));
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work(over.signal);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    timer?.cancel();
+  }
+}
+
 /** Resolves when `work` has settled, however, or when the time is up. */
 export async function settledWithin(
   runtime: Runtime,

@@ -9,7 +9,7 @@ import { type Demand, demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
 import type { Line, LineState } from '../session/line.js';
 import { lineOf } from '../session/line-kinds.js';
-import { once } from '../session/once.js';
+import { onceInAnySession } from '../session/once.js';
 import {
   dividePermits,
   limitBefore,
@@ -18,7 +18,6 @@ import {
   totalWeight,
   withinLimit,
 } from '../session/rules.js';
-import type { Session } from '../session/session.js';
 import { readTicket, type TicketInfo } from '../session/ticket-value.js';
 
 export interface SemaphoreOptions {
@@ -121,13 +120,13 @@ export class Semaphore {
    * Changes how many permits there are, whatever is stored. Those who wait see it at once. Shrinking takes nothing back:
    * nothing is granted until enough were given back.
    *
-   * @throws OutcomeUnknownError if the session ended before the outcome was known; UnavailableError; AuthError
+   * @throws UnavailableError, nothing was done; OutcomeUnknownError if it could not be found out in time whether it was done;
+   * AuthError
    */
   async resize(limit: number): Promise<void> {
     checkCount(limit, 'limit');
     return atOnce(this.#connection, `${this.#line.title}: resize`, async (wait) => {
-      const session = await wait.race(this.#connection.session());
-      while (!(await this.#tryResize(session, limit, wait.signal)));
+      while (!(await this.#tryResize(limit, wait.signal)));
     });
   }
 
@@ -149,7 +148,7 @@ export class Semaphore {
   }
 
   /** @returns false if somebody else has changed it meanwhile */
-  async #tryResize(session: Session, limit: number, signal: AbortSignal): Promise<boolean> {
+  async #tryResize(limit: number, signal: AbortSignal): Promise<boolean> {
     const { header, kvs } = await this.#connection.store.get(prefix(this.#line.prefix), { signal });
     const state = this.#line.stateOf(header.revision, kvs);
     const before = limitIn(state.settings);
@@ -161,7 +160,8 @@ export class Semaphore {
       put(this.#limitKey, String(limit)),
       put(this.#line.prefix + limitBefore, String(taken)),
     ];
-    return (await once(session, { if: [limitKey], then: settings }, signal)) !== undefined;
+    const { isDone } = await onceInAnySession(this.#connection, { if: [limitKey], then: settings }, signal);
+    return isDone;
   }
 
   /** The limit is stored by the first, and checked by all, in the same transaction that puts the ticket. */

@@ -102,7 +102,8 @@ async function whileItStands(
       [put(letter.key, encodeMessage(letter.message), { lease: session.leaseId })]
     : [];
   const stands = compare.createRevision(key, '=', createRevision);
-  return (await once(session, { if: [stands], then: [...removals, ...puts] }, wait.signal)) !== undefined;
+  const { isDone } = await once(session, { if: [stands], then: [...removals, ...puts] }, wait.signal);
+  return isDone;
 }
 
 interface Target {

@@ -58,6 +58,11 @@ export class Epoch {
     this.#onGone = onGone;
   }
 
+  /** The latest known revision at which the session's key was put: it was there then. */
+  get revision(): bigint {
+    return this.#modRevision;
+  }
+
   /** Part of every transaction that creates or overwrites something: kills it once the epoch has moved on. */
   guard(): Compare {
     return compare.modRevision(this.#key, '=', this.#modRevision);

@@ -1,28 +1,48 @@
 import { toText } from '../base/bytes.js';
-import { isConclaveError, NotFoundError } from '../base/errors.js';
-import { get, put, type Compare, type Op } from '../store/operations.js';
+import { isConclaveError, NotFoundError, OutcomeUnknownError } from '../base/errors.js';
+import { raceSignal, withGrace } from '../base/wait.js';
+import { type Compare, get, type Op, put } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
+import type { KeyValue, OpResult } from '../store/results.js';
 import { retry } from '../store/retry.js';
+import type { Connection } from './connection.js';
+import { lastLook } from './last-look.js';
 import type { Receipt } from './receipts.js';
 import type { Session } from './session.js';
 
 export interface OnceParts {
   readonly if: readonly Compare[];
   readonly then: readonly Op[];
+  /** Reads: what to show if the conditions do not hold. @default [] */
+  readonly else?: readonly Op[];
 }
 
+export type OnceResult =
+  | {
+      readonly isDone: true;
+      /** At which it was done. */
+      readonly revision: bigint;
+      /** Of `then`; undefined if the answer was lost, and only the receipt tells that it was done. */
+      readonly responses: readonly OpResult[] | undefined;
+    }
+  | {
+      /** The conditions did not hold, and nothing was done. */
+      readonly isDone: false;
+      /** At which they did not. */
+      readonly revision: bigint;
+      /** Of `else`, at that revision. */
+      readonly responses: readonly OpResult[];
+    };
+
 /**
- * Does `then` in one transaction if the conditions hold when the store gets it: once, or not at all.
+ * Does `then` in one transaction if the conditions hold when the store gets it: once, or not at all. What became of a
+ * request without an answer is found out, also after the session has ended.
  *
- * @returns its revision; undefined if the conditions did not hold, and nothing was done
- * @throws OutcomeUnknownError if the session ended before the outcome was known, or if the store is over its quota; UnavailableError, nothing was done; the
- * signal's reason if it aborts between attempts, nothing was done
+ * @throws SessionLostError, UnavailableError, or the signal's reason if it aborts between attempts: nothing was done.
+ * OutcomeUnknownError if the outcome is not known some seconds after the signal has aborted, or when the store's connection is
+ * closed; if the end of the session has been compacted away; or if the store is over its quota
  */
-export async function once(
-  session: Session,
-  parts: OnceParts,
-  signal: AbortSignal,
-): Promise<bigint | undefined> {
+export async function once(session: Session, parts: OnceParts, signal: AbortSignal): Promise<OnceResult> {
   return session.receipts.with((receipt) =>
     retry(session.options.runtime, () => attempt(session, parts, receipt, signal), {
       signal,
@@ -30,6 +50,37 @@ export async function once(
       again: (error) => error === tryAgain,
     }),
   );
+}
+
+/**
+ * `once`, under the connection's session, and under the next one should that be lost before it is done. The connection does
+ * not close before it has ended, as long as `close` waits for anything.
+ *
+ * @throws SessionLostError only if the connection is for one session; UnavailableError if no session can be opened, and
+ * ClosedError: nothing was done. Otherwise as `once`
+ */
+export function onceInAnySession(
+  connection: Connection,
+  parts: OnceParts,
+  signal: AbortSignal,
+): Promise<OnceResult> {
+  return connection.track(sessionAfterSession(connection, parts, signal));
+}
+
+async function sessionAfterSession(
+  connection: Connection,
+  parts: OnceParts,
+  signal: AbortSignal,
+): Promise<OnceResult> {
+  for (;;) {
+    const session = await raceSignal(connection.session(), signal);
+    try {
+      return await once(session, parts, signal);
+    } catch (error) {
+      // Nothing was done, and no copy can be applied any more.
+      if (!isConclaveError(error, 'SESSION_LOST')) throw error;
+    }
+  }
 }
 
 /** Thrown to try again at once: the epoch had moved on, or the request is proved dead. */
@@ -40,38 +91,57 @@ async function attempt(
   parts: OnceParts,
   receipt: Receipt,
   signal: AbortSignal,
-): Promise<bigint | undefined> {
+): Promise<OnceResult> {
   signal.throwIfAborted();
   session.assertAlive();
   const epoch = session.epoch.guard();
   try {
-    const answer = await session.store.txn(
+    const { succeeded, header, responses } = await session.store.txn(
       {
         if: [epoch, ...parts.if],
         then: [put(receipt.key, receipt.value, { lease: session.leaseId }), ...parts.then],
-        else: [get(session.key)],
+        else: [get(session.key), ...(parts.else ?? [])],
       },
       { timeoutMs: session.requestTimeoutMs },
     );
+    const { revision } = header;
     session.options.runtime.probe('once.done');
-    if (answer.succeeded) return answer.header.revision;
-    const [self] = answer.responses[0].kvs;
-    if (!session.epoch.learn(self)) throw session.signal.reason;
-    if (self?.modRevision === epoch.operand) return undefined;
+    if (succeeded) return { isDone: true, revision, responses: responses.slice(1) };
+    const [{ kvs }, ...shown] = responses;
+    if (!session.epoch.learn(kvs[0])) throw session.signal.reason;
+    if (kvs[0]?.modRevision === epoch.operand) return { isDone: false, revision, responses: shown };
   } catch (error) {
-    if (error instanceof NotFoundError) session.gone();
+    if (error instanceof NotFoundError) {
+      session.gone();
+      throw session.signal.reason;
+    }
     // The fence needs space as well.
     if (!isConclaveError(error, 'OUTCOME_UNKNOWN') || isSpaceExceeded(error)) throw error;
-    const done = await lookFor(receipt, session).catch(() => {
-      throw error; // The session has ended first, so it stays unknown.
+    // Who gives up would like to know as well.
+    const grace = { signal, graceMs: session.requestTimeoutMs };
+    const settling = withGrace(session.options.runtime, grace, (over) => settle(session, receipt.key, over));
+    const kv = await settling.catch((why: unknown) => {
+      throw stillUnknown(error, why);
     });
-    if (done !== undefined) return done;
+    if (kv && toText(kv.value) === receipt.value) {
+      return { isDone: true, revision: kv.modRevision, responses: undefined };
+    }
   }
   throw tryAgain;
 }
 
-async function lookFor(receipt: Receipt, session: Session): Promise<bigint | undefined> {
-  const { results } = await session.epoch.fenceThenLook([get(receipt.key)]);
-  const kv = results[0]?.kvs[0];
-  return kv && toText(kv.value) === receipt.value ? kv.modRevision : undefined;
+/** @returns the receipt as it stands when no copy sent before can be applied any more */
+async function settle(session: Session, key: string, signal: AbortSignal): Promise<KeyValue | undefined> {
+  try {
+    const { results } = await raceSignal(session.epoch.fenceThenLook([get(key)]), signal);
+    return results[0]?.kvs[0];
+  } catch (error) {
+    if (!session.signal.aborted) throw error;
+  }
+  return lastLook(session, key, signal);
+}
+
+function stillUnknown(error: OutcomeUnknownError, why: unknown): OutcomeUnknownError {
+  const reason = why instanceof Error ? why.message : String(why);
+  return new OutcomeUnknownError(`${error.message}; finding out was given up: ${reason}`, { cause: error });
 }

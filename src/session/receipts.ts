@@ -1,3 +1,5 @@
+import { isConclaveError } from '../base/errors.js';
+
 /**
  * Transactions of a session that are done once, whatever becomes of their answers, although others may overwrite what they
  * write: each also puts a receipt, which nobody else touches, under the session's lease. If an answer is lost, the fence
@@ -18,9 +20,13 @@ export class Receipts {
   async with<T>(use: (receipt: Receipt) => Promise<T>): Promise<T> {
     const slot = this.#idle.pop() ?? ++this.#slots;
     try {
-      return await use({ key: `${this.#prefix}${slot}`, value: String(++this.#operations) });
-    } finally {
+      const result = await use({ key: `${this.#prefix}${slot}`, value: String(++this.#operations) });
       this.#idle.push(slot);
+      return result;
+    } catch (error) {
+      // A copy of one that is not settled may still come, and would overwrite the receipt of whoever has the slot then.
+      if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) this.#idle.push(slot);
+      throw error;
     }
   }
 }

@@ -134,18 +134,38 @@ describe.each(fates)('a resize %s', (_, strike) => {
 });
 
 describe('a resize', () => {
-  it('whose session ends before its outcome is known says so', async () => {
+  it('whose session ends before it was heard that it is done says so, and is not done again', async () => {
     await using world = await World.open();
-    const client = await opened(world);
-    world.dropReply(client, { method: 'txn', where: isResize, isSilent: true });
-    const resized = outcome(client.semaphore('s').resize(5));
+    const client = await opened(world, patientTtlMs);
+    const fault = world.dropReply(client, { method: 'txn', where: isResize, isSilent: true });
+    const resized = client.semaphore('s').resize(5);
     await world.settle();
     await world.expireSession(client);
 
-    expect(await world.run(resized)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await world.run(resized);
+
+    expect(fault.hasFired).toBe(true);
+    expect((await world.store.get('conclave/semaphore/s/limit')).kvs).toMatchObject([{ version: 1n }]);
   });
 
-  it('whose session ends is not done later', async () => {
+  it('whose session ends before it arrives is done under the next one, once', async () => {
+    await using world = await World.open();
+    const [client, other] = [await opened(world, patientTtlMs), await opened(world, 60_000)];
+    await client.semaphore('s').resize(2);
+    world.delayRequest(client, { method: 'txn', where: isResize, ms: 20_000, isSilent: true });
+    const resized = client.semaphore('s').resize(5);
+    await world.settle();
+    await world.expireSession(client);
+
+    await world.run(resized);
+
+    expect(await stored(world, 'limit')).toBe('5');
+    await other.semaphore('s').resize(3);
+    await world.advance(30_000);
+    expect(await stored(world, 'limit')).toBe('3');
+  });
+
+  it('whose session ends when there is no more time for it is not done later', async () => {
     await using world = await World.open();
     const client = await opened(world);
     await client.semaphore('s').resize(2);
@@ -156,7 +176,7 @@ describe('a resize', () => {
     await world.expireSession(client);
     await world.advance(30_000);
 
-    expect(await resized).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(await resized).toMatchObject({ code: 'UNAVAILABLE' });
     expect(await stored(world, 'limit')).toBe('2');
   });
 
