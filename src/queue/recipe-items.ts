@@ -1,13 +1,13 @@
 import { toText } from '../base/bytes.js';
 import { isConclaveError, OutcomeUnknownError } from '../base/errors.js';
-import { raceSignal, Wait, type WaitOptions } from '../base/wait.js';
+import { Wait, type WaitOptions } from '../base/wait.js';
 import { compare, type KeyRange, prefix, remove, type SortTarget } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { KeyValue } from '../store/results.js';
 import { retry } from '../store/retry.js';
 import { atOnce } from '../session/at-once.js';
 import type { Connection } from '../session/connection.js';
-import { once, type OnceParts } from '../session/once.js';
+import { type OnceParts, onceInAnySession } from '../session/once.js';
 import { Arrivals } from './recipe-arrivals.js';
 
 export interface RecipeItemsOptions {
@@ -61,18 +61,8 @@ export class RecipeItems {
 
   /** Does a transaction of this queue once, or not at all. @returns false if its conditions did not hold */
   async once(parts: OnceParts, signal: AbortSignal): Promise<boolean> {
-    while (true) {
-      const session = await raceSignal(this.#connection.session(), signal);
-      const doing = once(session, parts, signal);
-      // `close` waits until it is known, or the item might be lost.
-      session.chore(settled(doing));
-      try {
-        return (await doing) !== undefined;
-      } catch (error) {
-        // Surely not done: the lease was gone before it.
-        if (!isConclaveError(error, 'SESSION_LOST') && !isConclaveError(error, 'NOT_FOUND')) throw error;
-      }
-    }
+    const { isDone } = await onceInAnySession(this.#connection, parts, signal);
+    return isDone;
   }
 
   async #tryPlaces(attempt: (wait: Wait) => Promise<boolean>, wait: Wait): Promise<void> {
@@ -158,10 +148,3 @@ export class RecipeItems {
 
 /** Thrown to look for another place. */
 const placeTaken = new Error('the place is taken');
-
-function settled(work: Promise<unknown>): Promise<void> {
-  return work.then(
-    () => {},
-    () => {},
-  );
-}

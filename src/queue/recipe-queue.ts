@@ -11,12 +11,12 @@ import { itemName, itemPrefix } from './recipe-keys.js';
  *
  * Guarantees:
  * - `enqueue` puts its item once, whatever becomes of the answer.
- * - An item is taken by one `dequeue` at most, here or in Go, and is not lost because an answer is: the session's receipt
- *   tells whether it was taken.
+ * - An item is taken by one `dequeue` at most, here or in Go, and is not lost because an answer is: a receipt tells whether
+ *   it was taken, also after the session has ended.
  * - First in, first out, by the order in which the store got the items.
  *
- * Not guaranteed: that an item is worked on. It is lost if the process ends between the removal and the use, and if the
- * session ends while the answer to a removal is missing (`OutcomeUnknownError` then).
+ * Not guaranteed: that an item is worked on. It is lost if the process ends between its removal and its use. It may be lost
+ * if a call ends with `OutcomeUnknownError`.
  *
  * Within a process who asks first is served first, unless another process is faster. Between processes there is no order:
  * the layout has no place for who waits. For each item that comes each process that waits reads once, and tries once.
@@ -41,8 +41,8 @@ export class RecipeQueue {
   /**
    * Puts an item at the end. One round trip. Text is stored as UTF-8.
    *
-   * @throws OutcomeUnknownError if the session ended before the outcome was known, or if the store is over its quota;
-   * UnavailableError if the store does not answer within `dialTimeoutMs`, nothing was put; AuthError; ClosedError
+   * @throws UnavailableError if the store does not answer within `dialTimeoutMs`, nothing was put; OutcomeUnknownError if it
+   * could not be found out whether it was put, or if the store is over its quota; AuthError; ClosedError
    * @throws TypeError for a value that is no text or bytes, before any I/O
    */
   async enqueue(value: Bytes): Promise<void> {
@@ -59,13 +59,13 @@ export class RecipeQueue {
    * Takes the oldest item, and waits for one if there is none, also while the store is away. Two round trips if there is
    * one. `toText` makes text of it.
    *
-   * While a removal is under way, `timeoutMs`, `signal` and `close` wait for its answer, at most until the session ends:
-   * the item would be lost otherwise. A rejection with another error than `OutcomeUnknownError` has taken nothing.
+   * While a removal is under way, `timeoutMs`, `signal` and `close` wait some seconds for its answer: the item would be lost
+   * otherwise. A rejection with another error than `OutcomeUnknownError` has taken nothing.
    *
    * In a store that is over its quota there is no room for the receipt: then an item is lost if the answer is, as in Go.
    *
    * @throws WaitTimeoutError; the signal's reason; ClosedError; AuthError
-   * @throws OutcomeUnknownError if the session ended, and nobody can tell whether the item was taken
+   * @throws OutcomeUnknownError if nobody can tell in time whether an item was taken; the message names its key
    */
   async dequeue(options: WaitOptions = {}): Promise<Uint8Array> {
     return this.#items.take(options);

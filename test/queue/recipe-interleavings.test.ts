@@ -79,7 +79,21 @@ describe.each(kinds)('%s', (_, of) => {
     });
   });
 
-  it('an item whose removal is in doubt when the session ends is reported, not passed over', async () => {
+  it('an item whose removal is in doubt when the session ends is not lost', async () => {
+    await using world = await World.open();
+    await using one = await player(world, 3_000);
+    await of(one).enqueue('a');
+    world.dropReply(one.peer, { method: 'txn', where: isClaim, isSilent: true });
+    const taken = text(of(one).dequeue());
+    await world.settle();
+    expect(await one.keysBelow('q/')).toEqual([]);
+
+    await world.expireSession(one.peer);
+
+    expect(await world.run(taken)).toBe('a');
+  });
+
+  it('an item of which nobody can tell any more whether it was taken is reported', async () => {
     await using world = await World.open();
     await using one = await player(world, 3_000);
     await of(one).enqueue('a');
@@ -88,6 +102,7 @@ describe.each(kinds)('%s', (_, of) => {
     await world.settle();
 
     await world.expireSession(one.peer);
+    world.compactUnderWatches(one.peer);
 
     expect(await world.run(taken)).toMatchObject({
       code: 'OUTCOME_UNKNOWN',
@@ -95,17 +110,30 @@ describe.each(kinds)('%s', (_, of) => {
     });
   });
 
-  it('a removal that a session did not live to see is not done later', async () => {
+  it('a removal that arrives after the end of its session takes nothing', async () => {
     await using world = await World.open();
     await using one = await player(world, 3_000);
-    await of(one).enqueue('a');
+    await using other = await player(world, 60_000);
+    await of(other).enqueue('a');
+    await of(other).enqueue('b');
     world.delayRequest(one.peer, { method: 'txn', where: isClaim, ms: 20_000, isSilent: true });
-    const taken = outcome(of(one).dequeue());
+    const taken = text(of(one).dequeue());
     await world.settle();
-    await world.expireSession(one.peer);
-    await world.run(taken);
 
+    await world.expireSession(one.peer);
+
+    expect(await world.run(taken)).toBe('a');
     await world.advance(30_000);
+    expect(await text(of(other).dequeue())).toBe('b');
+  });
+
+  it('a session that has ended unnoticed costs neither who puts nor who takes anything', async () => {
+    await using world = await World.open();
+    await using one = await player(world);
+    world.lagWatches(one.peer, 60_000);
+    await world.expireSession(one.peer);
+    await world.run(of(one).enqueue('a'));
+    await world.expireSession(one.peer);
 
     expect(await world.run(text(of(one).dequeue()))).toBe('a');
   });
@@ -134,8 +162,10 @@ describe.each(kinds)('%s', (_, of) => {
     await of(other).enqueue('a');
     world.compactUnderWatches(one.peer);
     world.heal(one.peer);
+    const before = world.now();
 
     expect(await world.run(waiting)).toBe('a');
+    expect(world.now() - before).toBeLessThan(5_000); // not by the slow look
     expect(world.watches(one.peer).filter(({ range }) => toText(range.key) === 'q/')).toEqual([]);
   });
 
@@ -175,6 +205,16 @@ describe.each(kinds)('%s', (_, of) => {
     const attempt = outcome(of(one).dequeue({ timeoutMs: 0 }));
 
     expect(await world.run(attempt)).toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('who does not want to wait does not wait for those who do, either', async () => {
+    await using world = await World.open();
+    await using one = await player(world);
+    const waiting = outcome(of(one).dequeue());
+    await world.settle();
+    expect(await outcome(of(one).dequeue({ timeoutMs: 0 }))).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    await world.run(one.connection.close());
+    expect(await waiting).toMatchObject({ code: 'CLOSED' });
   });
 
   it('who waits finds what its watch has not told of', async () => {
@@ -254,7 +294,7 @@ describe.each(kinds)('%s', (_, of) => {
     await using one = await player(world);
     const waiting = [outcome(of(one).dequeue()), outcome(of(one).dequeue())];
     await world.settle();
-    await world.run(one.close());
+    await world.run(one.connection.close());
     for (const each of waiting) expect(await each).toMatchObject({ code: 'CLOSED' });
     expect(await outcome(of(one).dequeue())).toMatchObject({ code: 'CLOSED' });
     expect(await outcome(of(one).enqueue('a'))).toMatchObject({ code: 'CLOSED' });
