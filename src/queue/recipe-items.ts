@@ -1,7 +1,7 @@
 import { toText } from '../base/bytes.js';
 import { isConclaveError, OutcomeUnknownError } from '../base/errors.js';
 import { Wait, type WaitOptions } from '../base/wait.js';
-import { compare, type KeyRange, prefix, remove, type SortTarget } from '../store/operations.js';
+import { compare, type KeyRange, prefix, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { KeyValue } from '../store/results.js';
 import { retry } from '../store/retry.js';
@@ -9,12 +9,13 @@ import { atOnce } from '../session/at-once.js';
 import type { Connection } from '../session/connection.js';
 import { type OnceParts, onceInAnySession } from '../session/once.js';
 import { Arrivals } from './recipe-arrivals.js';
+import { Head } from './recipe-head.js';
 
 export interface RecipeItemsOptions {
   /** What the items stand below. */
   readonly prefix: string;
   /** The first by this is the next to be taken. */
-  readonly order: SortTarget;
+  readonly order: 'age' | 'name';
   /** For messages: `queue "/q"`. */
   readonly title: string;
 }
@@ -25,14 +26,14 @@ export class RecipeItems {
   readonly #connection: Connection;
   readonly #prefix: string;
   readonly #range: KeyRange;
-  readonly #order: SortTarget;
+  readonly #head: Head;
 
   constructor(connection: Connection, options: RecipeItemsOptions) {
     this.title = options.title;
     this.#connection = connection;
     this.#prefix = options.prefix;
     this.#range = prefix(options.prefix);
-    this.#order = options.order;
+    this.#head = new Head(connection.store, this.#range, options.order);
   }
 
   /** Puts an item, once. `attempt` looks for a place and says whether it got it. */
@@ -90,16 +91,18 @@ export class RecipeItems {
   async #takeFirst(wait: Wait): Promise<Uint8Array> {
     const { store, runtime } = this.#connection;
     const arrivals = new Arrivals(store, runtime, this.#range);
-    const read = { sort: [this.#order, 'ascend'], limit: 1, signal: wait.signal } as const;
     try {
       while (true) {
-        const { header, kvs } = await this.#patiently(wait, () => store.get(this.#range, read));
-        const [first] = kvs;
-        if (first && (await this.#patiently(wait, () => this.#claim(first, wait.signal)))) return first.value;
-        if (first) continue;
+        const { revision, item } = await this.#patiently(wait, () => this.#head.find(wait.signal));
+        if (item) {
+          const isOurs = await this.#patiently(wait, () => this.#claim(item, wait.signal));
+          this.#head.gone(item);
+          if (isOurs) return item.value;
+          continue;
+        }
         wait.obstacle = '; it is empty';
         if (wait.immediate) throw wait.timeout();
-        await arrivals.after(header.revision, wait.signal);
+        await arrivals.after(revision, wait.signal);
       }
     } finally {
       arrivals.close();

@@ -26,7 +26,7 @@ export class RecipePriorityQueue {
     this.#connection = connection;
     this.#path = path;
     const title = `priority queue ${JSON.stringify(path)}`;
-    this.#items = new RecipeItems(connection, { prefix: itemPrefix(path), order: 'key', title });
+    this.#items = new RecipeItems(connection, { prefix: itemPrefix(path), order: 'name', title });
   }
 
   /**

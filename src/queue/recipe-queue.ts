@@ -21,7 +21,8 @@ import { itemName, itemPrefix } from './recipe-keys.js';
  * Within a process who asks first is served first, unless another process is faster. Between processes there is no order:
  * the layout has no place for who waits. For each item that comes each process that waits reads once, and tries once.
  *
- * Each `dequeue` makes the server sort all that is there, as in Go: keep it short. Items stand at `<path>/<number>`. Put
+ * To find the oldest the server sorts all that is there. While many are, this object remembers the next 500, so keep it
+ * instead of making one for each call. Items stand at `<path>/<number>`. Put
  * nothing else below `<path>/`, no other queue either: all of it is taken for items. And a queue in Go takes whatever
  * *begins* with its name: the one called `q` also empties `q1`.
  */
@@ -35,7 +36,7 @@ export class RecipeQueue {
     this.#connection = connection;
     this.#prefix = itemPrefix(path);
     const title = `queue ${JSON.stringify(path)}`;
-    this.#items = new RecipeItems(connection, { prefix: this.#prefix, order: 'mod', title });
+    this.#items = new RecipeItems(connection, { prefix: this.#prefix, order: 'age', title });
   }
 
   /**

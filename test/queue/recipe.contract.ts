@@ -100,6 +100,24 @@ export function recipes(start: () => Promise<Backend>): void {
       expect(await one.keysBelow(path)).toEqual([]);
     });
 
+    it('that is long is emptied in order by two, with two requests for an item, whatever is put and taken away', async () => {
+      const put60 = Array.from({ length: 60 }, (_, i) => put(`${path}/${99 - i}`, String(i)));
+      for (const each of put60) await one.store.do(each);
+      const [queue, others] = [one.queue(path), other.queue(path)];
+      const taken: string[] = [];
+      for (let i = 0; i < 4; i++) taken.push(await text(queue.dequeue()), await text(others.dequeue()));
+      await other.store.remove(`${path}/91`); // the next one
+      await other.store.do(put(`${path}/90`, 'written again')); // the one after: now the youngest
+      taken.push(await text(queue.dequeue()));
+      const from = recording.calls.length;
+      for (let i = 0; i < 8; i++) taken.push(await text(queue.dequeue()));
+      expect(recording.calls.slice(from)).toEqual(Array.from({ length: 8 }, () => ['get', 'txn']).flat());
+      await other.queue(path).enqueue('last');
+      while ((await one.keysBelow(path)).length > 0) taken.push(await text(queue.dequeue()));
+      const inOrder = [...put60.keys()].filter((i) => i !== 8 && i !== 9).map(String);
+      expect(taken).toEqual([...inOrder, 'written again', 'last']);
+    });
+
     it('needs one request to put, and two to take', async () => {
       const from = recording.calls.length;
       await one.queue(path).enqueue('x');
