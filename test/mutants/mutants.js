@@ -8,6 +8,7 @@
  */
 
 import { electionMutants } from './election.js';
+import { recipeMutants } from './recipes.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -27,6 +28,7 @@ const keepAlive = 'test/store/keep-alive.test.ts';
 const outcome = 'test/store/outcome.test.ts';
 const caller = 'test/store/caller.test.ts';
 const lease = 'test/store/lease.test.ts';
+const onceTests = 'test/session/once.test.ts';
 const request = 'test/asking/request.test.ts';
 const force = 'test/asking/force.test.ts';
 
@@ -1213,6 +1215,62 @@ export const mutants = [
     title: 'is done when it says so, and is not done again when another has come since',
   },
   {
+    name: 'once: what a lost session has left open counts as not done',
+    file: 'src/session/once.ts',
+    find: 'return lastLook(session, key, signal);',
+    replace: 'return undefined;',
+    test: onceTests,
+    title: 'is known to be done if it was',
+  },
+  {
+    name: 'once: a session lost by the clock is not waited for',
+    file: 'src/session/last-look.ts',
+    find: 'if (kvs.length === 0 && header.revision > session.epoch.revision) return header.revision;',
+    replace: 'return header.revision + 1n;',
+    test: onceTests,
+    title: 'is not done again when it arrives after that, while the lease still lives',
+  },
+  {
+    name: 'once: the last look is one revision too late',
+    file: 'src/session/last-look.ts',
+    find: 'key, gone - 1n, signal',
+    replace: 'key, gone, signal',
+    test: onceTests,
+    title: 'stays unknown if the last revision of the session has been compacted away',
+  },
+  {
+    name: 'once: what is compacted away counts as after the end',
+    file: 'src/session/last-look.ts',
+    find: "if (isConclaveError(error, 'COMPACTED')) return true;",
+    replace: "if (isConclaveError(error, 'COMPACTED')) return false;",
+    test: onceTests,
+    title: 'is known to be done if its receipt is in the oldest revision still there',
+  },
+  {
+    name: 'once: a receipt that is not settled is used again',
+    file: 'src/session/receipts.ts',
+    find: "if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) this",
+    replace: 'this',
+    test: onceTests,
+    title: 'keeps its receipt: a late copy of it does not overwrite that of another',
+  },
+  {
+    name: 'once: a close does not wait until it is found out',
+    file: 'src/session/once.ts',
+    find: 'connection.track(sessionAfterSession(connection, parts, signal))',
+    replace: 'sessionAfterSession(connection, parts, signal)',
+    test: onceTests,
+    title: 'is refused if it was not done',
+  },
+  {
+    name: 'once: who gives up is not told what can be found out',
+    file: 'src/session/once.ts',
+    find: 'graceMs: session.requestTimeoutMs',
+    replace: 'graceMs: 0',
+    test: onceTests,
+    title: 'stays unknown if the store does not answer for the time of another request',
+  },
+  {
     name: 'what is done once is not told of a refusal',
     file: 'src/session/once.ts',
     find: 'if (kvs[0]?.modRevision === epoch.operand) return { isDone: false, revision, responses: shown };',
@@ -1549,4 +1607,5 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...recipeMutants,
 ];
