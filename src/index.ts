@@ -31,6 +31,8 @@ export type { QueueState, RunningJob } from './queue/inspect.js';
 export type { NewJob, Queue } from './queue/queue.js';
 export type { EnqueueOptions, QueueOptions } from './queue/queue-options.js';
 export type { WorkOptions } from './queue/work.js';
+export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
+export type { RecipeQueue } from './queue/recipe-queue.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';

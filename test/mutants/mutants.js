@@ -8,6 +8,7 @@
  */
 
 import { electionMutants } from './election.js';
+import { recipeMutants } from './recipes.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -1606,4 +1607,5 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...recipeMutants,
 ];
