@@ -15,6 +15,8 @@ import { checkKind, type LineKind, lineKinds } from './session/line-kinds.js';
 import { listLines } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
+import { Gate } from './barrier/gate.js';
+import { CountDownLatch, type LatchOptions } from './barrier/latch.js';
 import { Election } from './election/election.js';
 import { Mutex } from './lock/mutex.js';
 import { MultiLock } from './lock/multi-lock.js';
@@ -135,6 +137,16 @@ export class Conclave implements AsyncDisposable {
   /** One of many leads. No I/O. @throws TypeError, RangeError for a bad name */
   election(place: Place): Election {
     return new Election(this.#parts.connection, place);
+  }
+
+  /** What all wait at while it is closed. With `{ path }` the path is the key, as for etcd's Barrier. No I/O. @throws TypeError, RangeError for a bad name */
+  gate(place: Place): Gate {
+    return new Gate(this.#parts.connection, place);
+  }
+
+  /** Opens once `count` have arrived, and stays open. No I/O. @throws TypeError, RangeError for a bad name or count */
+  latch(place: Place, options: LatchOptions): CountDownLatch {
+    return new CountDownLatch(this.#parts.connection, place, options);
   }
 
   /**

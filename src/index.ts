@@ -24,6 +24,8 @@ export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js'
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
+export type { CloseGateOptions, Gate } from './barrier/gate.js';
+export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
@@ -39,6 +41,8 @@ export {
   AlreadyHeldError,
   type AnyConclaveError,
   AuthError,
+  type BreakingParty,
+  BrokenBarrierError,
   ClosedError,
   CompactedError,
   ConclaveError,

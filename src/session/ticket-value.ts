@@ -43,6 +43,10 @@ export interface Wish {
   readonly priority?: number;
   /** Election: the ticket to which its leader wants to hand over. */
   readonly transferTo?: string;
+  /** Barrier: how many have to come. */
+  readonly parties?: number;
+  /** Double barrier: the ticket with which somebody who leaves has entered. */
+  readonly entered?: string;
 }
 
 export function encodeTicket(holder: Holder, wallNow: number, wish: Wish = {}): string {
@@ -116,7 +120,8 @@ function parse(bytes: Uint8Array): Content | undefined {
   try {
     const content: unknown = JSON.parse(toText(bytes));
     if (typeof content !== 'object' || content === null) return undefined;
-    const { v, holder, since, mode, weight, value, priority, transferTo } = content as Fields;
+    const { v, holder, since, mode, weight, value, priority, transferTo, parties, entered } =
+      content as Fields;
     if (typeof v !== 'number') return undefined;
     return {
       v,
@@ -127,6 +132,8 @@ function parse(bytes: Uint8Array): Content | undefined {
       ...(typeof value === 'string' && { value }),
       ...(typeof priority === 'number' && { priority }),
       ...(typeof transferTo === 'string' && { transferTo }),
+      ...(typeof parties === 'number' && { parties }),
+      ...(typeof entered === 'string' && { entered }),
     };
   } catch {
     return undefined;
