@@ -1,13 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { type ConnectOptions, connect } from './connect.js';
-export {
-  Conclave,
-  type ConclaveOptions,
-  type FoundationOptions,
-  type ListEntry,
-  type ListOptions,
-  type SessionConclave,
-} from './conclave.js';
+export { Conclave, type SessionConclave } from './conclave.js';
+export type { ConclaveOptions, FoundationOptions, ListEntry, ListOptions } from './conclave-options.js';
 export type { CloseOptions } from './session/connection.js';
 export type { ForceReleaseOptions, RequestReleaseOptions } from './session/asking.js';
 export type { Health, HealthOptions } from './session/health.js';
@@ -33,6 +27,8 @@ export type { EnqueueOptions, QueueOptions } from './queue/queue-options.js';
 export type { WorkOptions } from './queue/work.js';
 export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 export type { RecipeQueue } from './queue/recipe-queue.js';
+export type { CloseGateOptions, Gate } from './barrier/gate.js';
+export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
@@ -48,6 +44,8 @@ export {
   AlreadyHeldError,
   type AnyConclaveError,
   AuthError,
+  type BreakingParty,
+  BrokenBarrierError,
   ClosedError,
   CompactedError,
   ConclaveError,

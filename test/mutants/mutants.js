@@ -44,8 +44,8 @@ export const mutants = [
   },
   {
     name: 'a waiter does not end with its session',
-    file: 'src/session/admission.ts',
-    find: 'wait.endsWith(session.signal);\n    return session;',
+    file: 'src/session/session-to-wait-with.ts',
+    find: 'wait.endsWith(session.signal);\n  return session;',
     replace: 'return session;',
     test: lock,
     title: 'rejects at its own deadline when the store is out of reach',
