@@ -1,19 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { type ConnectOptions, connect } from './connect.js';
-export {
-  Conclave,
-  type ConclaveOptions,
-  type FoundationOptions,
-  type ListEntry,
-  type ListOptions,
-  type SessionConclave,
-} from './conclave.js';
+export { Conclave, type ConclaveOptions, type FoundationOptions, type SessionConclave } from './conclave.js';
 export type { CloseOptions } from './session/connection.js';
 export type { ForceReleaseOptions, RequestReleaseOptions } from './session/asking.js';
 export type { Health, HealthOptions } from './session/health.js';
 export type { Hold } from './session/hold.js';
 export { ForcedRelease, ReleaseRequest } from './session/release-request.js';
 export type { Holder, TicketInfo } from './session/ticket-value.js';
+export type { ListEntry, ListOptions } from './session/line-list.js';
 export type { LineKind } from './session/line-kinds.js';
 export type { Lock } from './lock/lock.js';
 export type { LockOptions, ReentrantOptions } from './lock/options.js';
@@ -24,6 +18,11 @@ export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js'
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
+export type { CyclicBarrier, Trip } from './barrier/cyclic-barrier.js';
+export type { DoubleBarrier } from './barrier/double-barrier.js';
+export type { BarrierProgress } from './barrier/entrance.js';
+export type { BarrierOptions } from './barrier/options.js';
+export type { Pass } from './barrier/pass.js';
 export type { CloseGateOptions, Gate } from './barrier/gate.js';
 export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
 export type { Place } from './base/keys.js';
