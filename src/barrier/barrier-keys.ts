@@ -62,8 +62,9 @@ export class BarrierKeys {
     return `${this.leave(round)}out`;
   }
 
-  /** What a key is, apart from a ticket in `in`; undefined for what does not belong here. */
+  /** What a key is; undefined for what does not belong here. */
   read(key: string): BarrierKey | undefined {
+    if (key.startsWith(this.in)) return { kind: 'in' };
     if (key === this.left) return { kind: 'left' };
     const [, kind, number = '', rest] =
       /^(out|leave)\/([0-9a-f]{16})(?:\/(.+))?$/.exec(key.slice(this.prefix.length)) ?? [];
@@ -76,7 +77,7 @@ export class BarrierKeys {
 }
 
 export type BarrierKey =
-  | { readonly kind: 'left' }
+  | { readonly kind: 'in' | 'left' }
   /** `round`: the create revision of the last ticket that belongs to it. */
   | { readonly kind: 'out' | 'leave-out' | 'leaving'; readonly round: bigint };
 

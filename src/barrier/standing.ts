@@ -1,6 +1,6 @@
 import { toText } from '../base/bytes.js';
 import { ticketNameIn } from '../base/keys.js';
-import type { LineState } from '../session/line.js';
+import { inOrder, type LineState } from '../session/line.js';
 import type { KeyValue } from '../store/results.js';
 import type { BarrierKeys } from './barrier-keys.js';
 import { contentOf, type Outcome, readOutcome } from './outcome-value.js';
@@ -36,24 +36,26 @@ export class Standing {
 
   constructor(keys: BarrierKeys, { revision, tickets, settings }: LineState) {
     this.revision = revision;
-    this.tickets = tickets;
+    const inside: KeyValue[] = [];
     const decisions: Decision[] = [];
     const leaves = new Map<bigint, { tickets: KeyValue[]; outcome: Outcome | undefined }>();
-    for (const kv of settings) {
+    // What of it are tickets depends on who asks: those of whoever enters, or of whoever leaves.
+    for (const kv of [...tickets, ...settings]) {
       const key = keys.read(toText(kv.key));
+      if (key?.kind === 'in') inside.push(kv);
       if (key?.kind === 'left') this.left = kv;
-      if (key === undefined || key.kind === 'left') continue;
-      if (key.kind === 'out') {
+      if (key?.kind === 'out') {
         decisions.push({ ...readOutcome(kv), upTo: key.round, at: kv.createRevision });
-        continue;
       }
+      if (key?.kind !== 'leaving' && key?.kind !== 'leave-out') continue;
       const leave = leaves.get(key.round) ?? { tickets: [], outcome: undefined };
       leaves.set(key.round, leave);
       if (key.kind === 'leaving') leave.tickets.push(kv);
       else leave.outcome = readOutcome(kv);
     }
+    this.tickets = inside.sort(inOrder);
     this.decisions = decisions.sort((a, b) => (a.upTo < b.upTo ? -1 : 1));
-    for (const { tickets: leaving } of leaves.values()) leaving.sort(byAge);
+    for (const { tickets: leaving } of leaves.values()) leaving.sort(inOrder);
     this.leaves = leaves;
   }
 
@@ -117,8 +119,4 @@ export function placeIn(parties: readonly { readonly ticket: string }[], { key }
 
 export function isSame(one: TicketFacts, other: TicketFacts): boolean {
   return one.createRevision === other.createRevision && toText(one.key) === toText(other.key);
-}
-
-function byAge(a: KeyValue, b: KeyValue): number {
-  return a.createRevision < b.createRevision ? -1 : 1;
 }
