@@ -1,6 +1,4 @@
 import { maxTimerMs, type Runtime, type Timer } from './base/runtime.js';
-import type { LineKind } from './session/line-kinds.js';
-import type { TicketInfo } from './session/ticket-value.js';
 
 export interface ConclaveOptions {
   /** First part of every key. @default 'conclave' */
@@ -25,18 +23,6 @@ export interface FoundationOptions extends ConclaveOptions {
   readonly keepsAlive?: boolean;
   /** Where this is said to run. @default this host and process */
   readonly process?: { readonly host: string; readonly pid: number };
-}
-
-export interface ListEntry {
-  readonly kind: LineKind;
-  readonly name: string;
-  readonly holders: readonly TicketInfo[];
-  readonly waiters: readonly TicketInfo[];
-}
-
-export interface ListOptions {
-  /** @default every kind */
-  readonly kind?: LineKind;
 }
 
 /** A year: what is longer was given in another unit. */

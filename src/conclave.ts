@@ -1,13 +1,7 @@
 import { hostname } from 'node:os';
 import { checkNamespace, type Place } from './base/keys.js';
 import { checkOptions } from './base/wait.js';
-import {
-  type FoundationOptions,
-  checkTtl,
-  keepProcessAlive,
-  type ListEntry,
-  type ListOptions,
-} from './conclave-options.js';
+import { type FoundationOptions, checkTtl, keepProcessAlive } from './conclave-options.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import {
   forceRelease,
@@ -16,12 +10,15 @@ import {
   type RequestReleaseOptions,
 } from './session/asking.js';
 import { type Health, healthOf, type HealthOptions } from './session/health.js';
-import { checkKind, type LineKind, lineKinds } from './session/line-kinds.js';
-import { listLines } from './session/line-list.js';
+import type { LineKind } from './session/line-kinds.js';
+import { type ListEntry, listLines, type ListOptions } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
+import { CyclicBarrier } from './barrier/cyclic-barrier.js';
+import { DoubleBarrier } from './barrier/double-barrier.js';
 import { Gate } from './barrier/gate.js';
 import { CountDownLatch, type LatchOptions } from './barrier/latch.js';
+import type { BarrierOptions } from './barrier/options.js';
 import { Election } from './election/election.js';
 import { Mutex } from './lock/mutex.js';
 import { MultiLock } from './lock/multi-lock.js';
@@ -43,7 +40,6 @@ interface Parts {
   readonly closeStore: () => Promise<void>;
 }
 
-/** What `list` tells of one line. */
 /**
  * A connection to a store, and the primitives on it. One per process is enough: all share one session, opened by the
  * first call that creates something, kept alive in the background, and opened anew after a loss.
@@ -117,6 +113,16 @@ export class Conclave implements AsyncDisposable {
     return new Gate(this.#parts.connection, place);
   }
 
+  /** Parties that enter and leave together. No I/O. @throws TypeError, RangeError for a bad name or number of parties */
+  doubleBarrier(place: Place, options: BarrierOptions): DoubleBarrier {
+    return new DoubleBarrier(this.#parts.connection, place, options);
+  }
+
+  /** Parties that wait for each other, round after round. No I/O. @throws TypeError, RangeError for a bad name or number of parties */
+  cyclicBarrier(place: Place, options: BarrierOptions): CyclicBarrier {
+    return new CyclicBarrier(this.#parts.connection, place, options);
+  }
+
   /** Opens once `count` have arrived, and stays open. No I/O. @throws TypeError, RangeError for a bad name or count */
   latch(place: Place, options: LatchOptions): CountDownLatch {
     return new CountDownLatch(this.#parts.connection, place, options);
@@ -149,17 +155,7 @@ export class Conclave implements AsyncDisposable {
    * @throws TypeError for an unknown kind
    */
   async *list(options: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
-    checkOptions(options, ['kind'], 'list');
-    const { kind } = options;
-    const kinds = Object.keys(lineKinds) as LineKind[];
-    if (kind !== undefined) checkKind(kind);
-    const { namespace, store, closing } = this.#parts.connection;
-    for (const each of kind ? [kind] : kinds) {
-      for await (const line of listLines(store, namespace, each)) {
-        closing.throwIfAborted();
-        yield { kind: each, ...line };
-      }
-    }
+    yield* listLines(this.#parts.connection, options);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Wait, type WaitOptions } from '../base/wait.js';
+import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
 import type { Line, LineState } from '../session/line.js';
 import { readLine } from '../session/line-history.js';
@@ -6,7 +6,8 @@ import { readLine } from '../session/line-history.js';
 /** Starts the clock of a blocking call. `timeoutMs: 0` still has the time that the store may take to answer. */
 export function startWait(connection: Connection, options: WaitOptions, what: string): Wait {
   const { runtime, store, closing } = connection;
-  const isImmediate = options?.timeoutMs === 0;
+  checkOptions(options, ['timeoutMs', 'signal'], what);
+  const isImmediate = options.timeoutMs === 0;
   const wait = Wait.start(runtime, isImmediate ? { ...options, timeoutMs: store.timeoutMs } : options, what);
   wait.endsWith(closing);
   return wait;

@@ -97,8 +97,10 @@ export function latchContract(start: () => Promise<Backend>): void {
       const first = stage.one.latch(place, { count: 2 });
       const other = stage.other.latch(place, { count: 3 });
       await first.arrive();
-      for (const attempt of [other.arrive(), other.wait(), other.remaining(), other.observe().next()])
-        expect(await outcome(attempt as Promise<unknown>)).toMatchObject({ code: 'CONFLICT' });
+      const attempts = [other.arrive(), other.wait(), other.remaining(), other.observe().next()].map(
+        (attempt: Promise<unknown>) => outcome(attempt),
+      );
+      for (const attempt of attempts) expect(await attempt).toMatchObject({ code: 'CONFLICT' });
       expect(await first.remaining()).toBe(1);
       await first.reset();
     });
