@@ -1,4 +1,6 @@
 import type { Connection } from '../session/connection.js';
+import type { QueueLayout } from './layout.js';
+import { type EndRecord, type KnownJob, type Move, toEnd, toResult } from './moves.js';
 
 /** Leases for what is kept for a while: one for all that ends within a tenth of that time, for a lease is not cheap. */
 export class Retention {
@@ -11,6 +13,11 @@ export class Retention {
   constructor(connection: Connection, keepMs: number) {
     this.#connection = connection;
     this.keepMs = keepMs;
+  }
+
+  /** Nothing remains of the job but how it ended, for a while; not even that if nothing is kept. */
+  async moveToEnd(layout: QueueLayout, job: KnownJob, end: EndRecord): Promise<Move> {
+    return this.keepMs === 0 ? toEnd(layout, job) : toResult(layout, job, end, await this.lease());
   }
 
   /** A lease that ends after `keepMs`, or at most a tenth later. */

@@ -10,16 +10,7 @@ import type { Ticket } from '../session/ticket.js';
 import { compare, get, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { QueueLayout } from './layout.js';
-import {
-  type EndRecord,
-  type KnownJob,
-  type Move,
-  toDead,
-  toDelayed,
-  toEnd,
-  toReady,
-  toResult,
-} from './moves.js';
+import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady } from './moves.js';
 import type { DeadReason } from './moves.js';
 import type { Retention } from './retention.js';
 
@@ -185,8 +176,8 @@ class Settlement {
   async #ended(end: EndRecord): Promise<Move> {
     const { layout, retention } = this.#parts;
     const isOfInterest = end.state === 'cancelled' || end.result !== undefined || this.#job.body.isNamed;
-    if (!isOfInterest || retention.keepMs === 0 || this.#isFull) return toEnd(layout, this.#job);
-    return toResult(layout, this.#job, end, await retention.lease());
+    if (!isOfInterest || this.#isFull) return toEnd(layout, this.#job);
+    return retention.moveToEnd(layout, this.#job, end);
   }
 }
 
