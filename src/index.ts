@@ -22,9 +22,13 @@ export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from 
 export type { Backoff } from './queue/job.js';
 export { type Delivery, FailJob, type RetryOptions } from './queue/delivery.js';
 export type { Enqueued } from './queue/enqueuer.js';
+export type { QueueEvent } from './queue/events.js';
+export type { JobHappening, QueueHappening } from './queue/happenings.js';
 export type { QueueState, RunningJob } from './queue/inspect.js';
+export type { DeadReason } from './queue/moves.js';
 export type { NewJob, Queue } from './queue/queue.js';
 export type { EnqueueOptions, QueueOptions } from './queue/queue-options.js';
+export type { JobEnd } from './queue/wait-for.js';
 export type { WorkOptions } from './queue/work.js';
 export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 export type { RecipeQueue } from './queue/recipe-queue.js';

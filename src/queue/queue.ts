@@ -1,6 +1,6 @@
 import { isConclaveError } from '../base/errors.js';
 import { type InferInput, type InferOutput, type StandardSchema, validate } from '../base/schema.js';
-import { Wait, type WaitOptions } from '../base/wait.js';
+import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
 import { demand } from '../session/demand.js';
@@ -11,6 +11,7 @@ import { cancel } from './cancel.js';
 import { Consumer, permitLost } from './consumer.js';
 import { checkJson, type Delivery } from './delivery.js';
 import { type Draft, type Enqueued, Enqueuer, jobsPerTransaction } from './enqueuer.js';
+import { type QueueEvent, queueEvents } from './events.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
@@ -26,6 +27,7 @@ import { Retention } from './retention.js';
 import { Search } from './search.js';
 import type { QueueParts } from './settle.js';
 import { Upkeep } from './upkeep.js';
+import { type JobEnd, waitFor } from './wait-for.js';
 import { work, type WorkOptions } from './work.js';
 
 /** One of the jobs of `enqueueAll`. */
@@ -172,6 +174,38 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const was = await cancel(this.#parts, id);
     if (was) this.#fill(was.group);
     return was?.state;
+  }
+
+  /**
+   * Waits until a job has ended, and tells how; at once if it has already. One read and one watch of one key, however long
+   * it takes; goes on while the store is away. A dead letter has ended, one that was put back has not.
+   *
+   * Of a job without an `id` of its own nothing is kept but a result. If nothing at all is kept (`keepMs: 0`, or the store
+   * had no space), one that was acknowledged although somebody had cancelled it counts as cancelled.
+   *
+   * @throws NotFoundError if there is no such job: it was never put, or ended longer than `keepMs` ago;
+   * WaitTimeoutError, the signal's reason, ClosedError; AuthError
+   */
+  async waitFor<Result = unknown>(id: string, options: WaitOptions = {}): Promise<JobEnd<Result>> {
+    return (await waitFor(this.#parts, id, options)) as JobEnd<Result>;
+  }
+
+  /**
+   * What happens to the jobs, wherever, in order: from now on, beginning with `watching`. None twice, and none left out
+   * without saying so: what was compacted away before it could be told is `missed`. A delivery that ends is told once, by
+   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`.
+   *
+   * One watch, over all that is stored of the queue, and nothing before the first `next()`. `break` ends it. While nobody
+   * reads, the watch stops; it goes on where it was.
+   *
+   * @throws the signal's reason; ClosedError; AuthError; ConflictError if a newer version of this library wrote something.
+   * It does not end otherwise: while the store is away it waits.
+   */
+  events(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<QueueEvent, void, undefined> {
+    checkOptions(options, ['signal'], `${this.#parts.layout.title}: events`);
+    return queueEvents(this.#parts, options.signal);
   }
 
   async #draft(value: unknown, options: EnqueueOptions): Promise<Draft> {
