@@ -40,11 +40,15 @@ class Stage implements AsyncDisposable {
     return new Stage(world, await world.client(), events);
   }
 
-  constructor(
-    readonly world: World,
-    readonly client: Conclave,
-    readonly events: Reader,
-  ) {}
+  readonly world: World;
+  readonly client: Conclave;
+  readonly events: Reader;
+
+  constructor(world: World, client: Conclave, events: Reader) {
+    this.world = world;
+    this.client = client;
+    this.events = events;
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.events[Symbol.asyncDispose]();
