@@ -7,6 +7,7 @@ import { demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
 import { amongTheFirst } from '../session/rules.js';
+import type { Timing } from './calendar.js';
 import { cancel } from './cancel.js';
 import { Consumer, permitLost } from './consumer.js';
 import { DeadLetters } from './dead-letters.js';
@@ -14,6 +15,7 @@ import type { Delivery } from './delivery.js';
 import { draftOf, transactions } from './draft.js';
 import { type Draft, type Enqueued, Enqueuer } from './enqueuer.js';
 import { type QueueEvent, queueEvents } from './events.js';
+import { fireSchedules } from './firing.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
@@ -25,10 +27,12 @@ import {
   type QueueOptions,
 } from './queue-options.js';
 import { Retention } from './retention.js';
+import type { Schedule } from './schedule.js';
+import { type ScheduleOptions, Schedules } from './schedules.js';
 import { Search } from './search.js';
 import type { QueueParts } from './settle.js';
-import { Upkeep } from './upkeep.js';
 import { type JobEnd, waitFor } from './wait-for.js';
+import { type Duty, Upkeep } from './upkeep.js';
 import { work, type WorkOptions } from './work.js';
 
 /** One of the jobs of `enqueueAll`. */
@@ -61,6 +65,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   readonly #enqueuer: Enqueuer;
   readonly #consumer: Consumer;
   readonly #permits: Admission;
+  readonly #schedules: Schedules;
   readonly #upkeep: Upkeep;
 
   /** @internal No I/O. @throws TypeError, RangeError for a bad name or option */
@@ -77,7 +82,9 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
     this.#permits = new Admission(connection, { lines: [line], title });
     this.deadLetters = new DeadLetters(this.#parts, onEnd);
-    this.#upkeep = new Upkeep(this.#parts, this.#options, []);
+    this.#schedules = new Schedules(this.#parts, this.#options);
+    const fire: Duty = (signal) => fireSchedules(this.#parts, onEnd, signal);
+    this.#upkeep = new Upkeep(this.#parts, this.#options, [fire]);
   }
 
   /**
@@ -147,6 +154,40 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   ): Promise<void> {
     const title = `${this.#parts.layout.title}: work`;
     return work(this.#connection, title, (wait) => this.receive(wait), handler, options);
+  }
+
+  /**
+   * Puts a job at each of the times, until `unschedule`: `{ cron: '0 3 * * *', timeZone: 'Europe/Berlin' }` or
+   * `{ everyMs: 60_000 }`. For every process to call when it starts: the same again changes nothing; another timing begins now,
+   * anything else holds from the next job on.
+   *
+   * Each instant is fired once, whatever crashes, by one of the processes that have called this or `receive`, by its clock.
+   * The job's id is the name, `@` and the instant (ISO 8601). While none of them was there instants are missed, see `catchUp`.
+   * A clock that goes back fires nothing again. `maxSize` does not stop it: nobody would hear of that.
+   *
+   * @returns the schedule, with its next instant
+   * @throws TypeError, RangeError, InvalidValueError before any I/O; ConflictError if a newer version of this library has put
+   * it; otherwise as `enqueue`
+   */
+  async schedule(
+    name: string,
+    when: Timing,
+    value: InferInput<Schema>,
+    options: ScheduleOptions = {},
+  ): Promise<Schedule> {
+    const schedule = await this.#schedules.put(name, when, value, options);
+    this.#upkeep.start();
+    return schedule;
+  }
+
+  /** Ends a schedule; jobs that it has put stay. @returns false if there is none @throws as `enqueue` */
+  async unschedule(name: string): Promise<boolean> {
+    return this.#schedules.remove(name);
+  }
+
+  /** All schedules of the queue, by name. @throws ConflictError if a newer version of this library has put one */
+  async schedules(): Promise<readonly Schedule[]> {
+    return this.#schedules.list();
   }
 
   /** From when this resolves on nobody takes a job, in any process. What runs goes on. @throws as `enqueue` */
