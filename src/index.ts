@@ -25,6 +25,7 @@ export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
 export type { Backoff } from './queue/job.js';
+export type { DeadLetter, DeadLetters } from './queue/dead-letters.js';
 export { type Delivery, FailJob, type RetryOptions } from './queue/delivery.js';
 export type { Enqueued } from './queue/enqueuer.js';
 export type { QueueEvent } from './queue/events.js';

@@ -1,5 +1,5 @@
 import { isConclaveError } from '../base/errors.js';
-import { type InferInput, type InferOutput, type StandardSchema, validate } from '../base/schema.js';
+import type { InferInput, InferOutput, StandardSchema } from '../base/schema.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
@@ -9,8 +9,10 @@ import { Line } from '../session/line.js';
 import { amongTheFirst } from '../session/rules.js';
 import { cancel } from './cancel.js';
 import { Consumer, permitLost } from './consumer.js';
-import { checkJson, type Delivery } from './delivery.js';
-import { type Draft, type Enqueued, Enqueuer, jobsPerTransaction } from './enqueuer.js';
+import { DeadLetters } from './dead-letters.js';
+import type { Delivery } from './delivery.js';
+import { draftOf, transactions } from './draft.js';
+import { type Draft, type Enqueued, Enqueuer } from './enqueuer.js';
 import { type QueueEvent, queueEvents } from './events.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
@@ -18,7 +20,6 @@ import { QueueLayout } from './layout.js';
 import { setPaused } from './pause.js';
 import {
   type CheckedQueueOptions,
-  checkEnqueueOptions,
   checkQueueOptions,
   type EnqueueOptions,
   type QueueOptions,
@@ -34,9 +35,6 @@ import { work, type WorkOptions } from './work.js';
 export interface NewJob<Input> extends EnqueueOptions {
   readonly value: Input;
 }
-
-/** The largest value, as JSON: the server refuses requests of more than 1.5 MB. */
-const maxValueBytes = 900_000;
 
 /**
  * A queue of jobs, for workers in any number of processes: each job is worked on by one at a time, until one has done it.
@@ -55,6 +53,8 @@ const maxValueBytes = 900_000;
  * Use one object for a queue in a process: what it enqueues keeps its order, and who waits shares requests.
  */
 export class Queue<Schema extends StandardSchema = StandardSchema> {
+  /** Jobs that failed for good: to be looked at, retried or dropped. */
+  readonly deadLetters: DeadLetters;
   readonly #connection: Connection;
   readonly #parts: QueueParts;
   readonly #options: CheckedQueueOptions;
@@ -76,6 +76,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const title = `permit of ${layout.title}`;
     const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
     this.#permits = new Admission(connection, { lines: [line], title });
+    this.deadLetters = new DeadLetters(this.#parts, onEnd);
     this.#upkeep = new Upkeep(this.#parts, this.#options, []);
   }
 
@@ -87,7 +88,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
    * was lost sight of: call again with the same `id`
    */
   async enqueue(value: InferInput<Schema>, options: EnqueueOptions = {}): Promise<Enqueued> {
-    const draft = await this.#draft(value, options);
+    const draft = await draftOf(this.#parts, this.#options, value, options);
     const [enqueued] = await this.#put([draft]);
     if (!enqueued) throw new TypeError('nothing was put');
     return enqueued;
@@ -103,7 +104,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const drafts: Draft[] = [];
     for (const job of jobs as readonly NewJob<InferInput<Schema>>[]) {
       const { value, ...options } = job;
-      drafts.push(await this.#draft(value, options));
+      drafts.push(await draftOf(this.#parts, this.#options, value, options));
     }
     const enqueued: Enqueued[] = [];
     for (const some of transactions(drafts)) enqueued.push(...(await this.#put(some)));
@@ -208,29 +209,6 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     return queueEvents(this.#parts, options.signal);
   }
 
-  async #draft(value: unknown, options: EnqueueOptions): Promise<Draft> {
-    const { layout, connection } = this.#parts;
-    const { id, runAt, ...checked } = checkEnqueueOptions(options, this.#options, `${layout.title}: enqueue`);
-    const { schema } = this.#options;
-    connection.closing.throwIfAborted();
-    if (schema) await validate(schema, value, `value for ${layout.title}`);
-    const bytes = Buffer.byteLength(JSON.stringify(checkJson(value)));
-    if (bytes > maxValueBytes)
-      throw new RangeError(`a value of ${bytes} bytes is too large for a job (at most ${maxValueBytes})`);
-    const { priority, attempts, backoff, group, expiresAt } = checked;
-    const body = {
-      value,
-      priority,
-      attempts,
-      backoff,
-      enqueuedAt: connection.runtime.wallNow(),
-      ...(group !== undefined && { group }),
-      ...(expiresAt !== undefined && { expiresAt }),
-      ...(id !== undefined && { isNamed: true as const }),
-    };
-    return { id: id ?? connection.runtime.id().toString(16).padStart(16, '0'), body, runAt, bytes };
-  }
-
   async #put(drafts: readonly Draft[]): Promise<readonly Enqueued[]> {
     const enqueued = await this.#enqueuer.put(drafts);
     const groups = new Set(drafts.map(({ body }) => body.group));
@@ -282,24 +260,4 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const filling = fillGroup(this.#parts, group, groupConcurrency, this.#connection.closing);
     void this.#connection.track(filling.catch((error: unknown) => void isConclaveError(error)));
   }
-}
-
-/** No more than one transaction can carry, and none of them twice the same id. */
-function transactions(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
-  const all: Draft[][] = [];
-  let ids = new Set<string>();
-  let bytes = 0;
-  for (const draft of drafts) {
-    bytes += draft.bytes;
-    const last = all.at(-1);
-    if (last && last.length < jobsPerTransaction && bytes <= maxValueBytes && !ids.has(draft.id)) {
-      last.push(draft);
-      ids.add(draft.id);
-    } else {
-      all.push([draft]);
-      ids = new Set([draft.id]);
-      bytes = draft.bytes;
-    }
-  }
-  return all;
 }
