@@ -7,6 +7,7 @@
  * `also`: where two guards cover for each other, the second one.
  */
 
+import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
 
 const lock = 'test/lock/interleavings.test.ts';
@@ -1549,4 +1550,5 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...barrierMutants,
 ];
