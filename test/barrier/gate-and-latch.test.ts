@@ -189,6 +189,23 @@ describe('who waits at a gate', () => {
 });
 
 describe('a gate', () => {
+  it('whose key is the prefix of a lock has nothing to do with it', async () => {
+    await using world = await World.open();
+    const [a, b] = [await opened(world), await opened(world)];
+    const hold = await a.mutex({ path: 'conclave/x' }).acquire();
+    const next = b.mutex({ path: 'conclave/x' }).acquire();
+    await world.settle();
+    await a.gate({ path: 'conclave/x/' }).close();
+    const waiting = watched(world, b.gate({ path: 'conclave/x/' }).wait());
+    await world.settle();
+    expect(waiting.isIn).toBe(false);
+    await a.gate({ path: 'conclave/x/' }).open();
+    await world.settle();
+    expect(waiting.isIn).toBe(true);
+    await hold.release();
+    await (await world.run(next)).release();
+  });
+
   it('opens while the store is full, and cannot be closed then', async () => {
     await using world = await World.open();
     const a = await opened(world);
