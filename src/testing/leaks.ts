@@ -40,14 +40,20 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
   });
 
   const { leases } = engine.execute('leaseList', {});
+  /** It keeps something for a while, such as the results of jobs. */
+  const keepsOnly = (id: bigint): boolean => {
+    const { keys } = engine.execute('leaseTimeToLive', { id, keys: true });
+    return keys.length > 0 && keys.every((key) => isMeantToStay(Buffer.from(key).toString()));
+  };
+  const isMeantToStay = (key: string): boolean => isSetting(key) || mayRemain(key);
   const namespaces = new Set(peers.map(({ namespace }) => namespace));
   const keys = [...namespaces]
     .flatMap((namespace) => engine.execute('get', get(prefix(`${namespace}/`))).kvs)
-    .filter((kv) => !isCrashed(kv.lease) && !isSetting(textOf(kv)) && !mayRemain(textOf(kv)));
+    .filter((kv) => !isCrashed(kv.lease) && !isMeantToStay(textOf(kv)));
   return [
     ...keys.map((kv) => leak(`key ${textOf(kv)}`, kv.lease)),
     ...leases
-      .filter((id) => !isCrashed(id))
+      .filter((id) => !isCrashed(id) && !keepsOnly(id))
       .map((id) => leak(`lease ${id.toString(16)}${by(ownerOf(id))}`, id)),
     ...peers.filter(({ activity }) => activity !== 'crashed').flatMap(leaksOf),
   ];
