@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Conclave, connect, type Queue } from '../../src/index.js';
 import { Cluster } from '../rig/cluster.js';
@@ -157,23 +160,16 @@ describe('conclave queue work', () => {
   it('waits at the first signal for what runs, and takes no more', async () => {
     await queue.enqueue('x', { id: 'one' });
     await queue.enqueue('x', { id: 'two' });
-    await using worker = start(
-      'work',
-      '--',
-      'sh',
-      '-c',
-      'echo began; while [ ! -e $0 ]; do sleep 0.05; done',
-      `/tmp/${name}-${process.pid}`,
-    ).feed();
+    const folder = await mkdtemp(join(tmpdir(), 'conclave-'));
+    const script = 'echo began; while [ ! -e "$0/go" ]; do sleep 0.05; done';
+    await using worker = work('--', 'sh', '-c', script, folder);
     await worker.printed('began');
     worker.child.kill('SIGTERM');
-    const onEnd = conclave.queue(name).waitFor('one');
-    const { execFileSync } = await import('node:child_process');
-    execFileSync('touch', [`/tmp/${name}-${process.pid}`]);
+    await writeFile(join(folder, 'go'), '');
     expect((await worker.ended).status).toBe(0);
-    execFileSync('rm', [`/tmp/${name}-${process.pid}`]);
-    expect(await onEnd).toEqual({ state: 'completed', result: undefined });
+    expect(await queue.waitFor('one')).toEqual({ state: 'completed', result: undefined });
     expect(await queue.inspect()).toMatchObject({ ready: 1, running: [] });
+    await rm(folder, { recursive: true });
   });
 
   it('ends what runs at the second signal, and gives it back uncounted', async () => {
@@ -260,12 +256,13 @@ describe('conclave queue dead, retry and cancel', () => {
   });
 
   it('say with 66 that there is no such job', async () => {
-    for (const args of [
+    const all: readonly (readonly [string, ...string[]])[] = [
       ['retry', 'x'],
       ['dead', '--retry', 'x'],
       ['dead', '--drop', 'x'],
       ['cancel', 'x'],
-    ] as const) {
+    ];
+    for (const args of all) {
       const { status, stderr } = await run(...args);
       expect([status, stderr]).toEqual([66, expect.stringContaining(`"${name}" has no`)]);
     }
