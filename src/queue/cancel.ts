@@ -8,7 +8,6 @@ import { readContent } from '../session/ticket-value.js';
 import { readTogether } from '../store/read-together.js';
 import { compare, get, prefix, put, remove } from '../store/operations.js';
 import { bodyIn, encode, type JobBody, recordIn } from './job.js';
-import { toResult } from './moves.js';
 import type { QueueParts } from './settle.js';
 
 interface Cancelled {
@@ -57,7 +56,7 @@ async function removeWaiting(
   const job = { id, body, record: recordIn(waiting) };
   const end = { state: 'cancelled' as const, at: connection.runtime.wallNow() };
   const stands = compare.modRevision(place, '=', waiting.modRevision);
-  const move = toResult(layout, job, end, await retention.lease());
+  const move = await retention.moveToEnd(layout, job, end);
   const { isDone } = await onceInAnySession(
     connection,
     { if: [stands], then: [remove(place), ...move.then] },

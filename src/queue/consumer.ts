@@ -124,7 +124,7 @@ export class Consumer {
     const wants = this.#wants.splice(0, Math.min(turn.jobs.length, maxClaims));
     try {
       if (wants.length === 0) return false;
-      const claimed = await claim(connection, {
+      const claiming = claim(connection, {
         session,
         layout,
         jobs: turn.jobs,
@@ -136,7 +136,12 @@ export class Consumer {
         ],
         leaving: this.#worker?.leaving() ?? [],
       });
-      for (const each of claimed) session.chore(this.#deliver(each, wants.shift()));
+      // Whoever closes the session waits until what is taken right now is in somebody's hands, or given back.
+      const delivering = claiming.then((all) =>
+        Promise.all(all.map((each) => this.#deliver(each, wants.shift()))),
+      );
+      session.chore(delivering.then(noop, noop));
+      const claimed = await claiming;
       if (claimed.length > 0) this.#gotSome(claimed.length);
       return claimed.length > 0;
     } finally {
@@ -163,21 +168,21 @@ export class Consumer {
       }
       const taker = want && !want.wait.signal.aborted ? want : this.#wants.shift();
       if (want && taker !== want) void want.permit?.release().catch(() => {});
-      this.#hand(job, taker);
+      await this.#hand(job, taker);
     } catch {
       // The session is over, and the claim with it: somebody else gets the job.
       if (want) this.#again(want);
     }
   }
 
-  #hand({ job, value }: ReadJob, want: Want | undefined): void {
+  async #hand({ job, value }: ReadJob, want: Want | undefined): Promise<void> {
     const onEnd = (): void => {
       void want?.permit?.release().catch(() => {});
       this.#onEnd(job.body.group);
     };
     const delivery = Delivery.of(this.#parts, job, value, want?.wait.waitedMs() ?? 0, onEnd);
     if (want) want.resolve(delivery);
-    else job.ticket.session.chore(delivery[Symbol.asyncDispose]()); // nobody wants it any more: given back
+    else await delivery[Symbol.asyncDispose](); // nobody wants it any more: given back
   }
 
   /** A job whose time is over, or that cannot be read, becomes a dead letter. */
@@ -256,6 +261,8 @@ export class Consumer {
     await sleep(runtime, runtime.random() * ceilingMs, { signal }).catch(() => {});
   }
 }
+
+const noop = (): void => {};
 
 interface ReadJob {
   readonly job: HeldJob;

@@ -1,24 +1,21 @@
 import { isConclaveError } from '../base/errors.js';
 import type { InferInput, InferOutput, StandardSchema } from '../base/schema.js';
-import { Wait, type WaitOptions } from '../base/wait.js';
-import { Admission } from '../session/admission.js';
+import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
-import { demand } from '../session/demand.js';
-import { Hold } from '../session/hold.js';
-import { Line } from '../session/line.js';
-import { amongTheFirst } from '../session/rules.js';
 import type { Timing } from './calendar.js';
 import { cancel } from './cancel.js';
-import { Consumer, permitLost } from './consumer.js';
+import { Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { draftOf, transactions } from './draft.js';
 import { type Draft, type Enqueued, Enqueuer } from './enqueuer.js';
 import { fireSchedules } from './firing.js';
+import { type QueueEvent, queueEvents } from './events.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
 import { setPaused } from './pause.js';
+import { Permits } from './permits.js';
 import {
   type CheckedQueueOptions,
   checkQueueOptions,
@@ -31,6 +28,7 @@ import { type ScheduleOptions, Schedules } from './schedules.js';
 import { Search } from './search.js';
 import type { QueueParts } from './settle.js';
 import { type Duty, Upkeep } from './upkeep.js';
+import { type JobEnd, waitFor } from './wait-for.js';
 import { work, type WorkOptions } from './work.js';
 
 /** One of the jobs of `enqueueAll`. */
@@ -62,7 +60,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   readonly #options: CheckedQueueOptions;
   readonly #enqueuer: Enqueuer;
   readonly #consumer: Consumer;
-  readonly #permits: Admission;
+  readonly #permits: Permits;
   readonly #schedules: Schedules;
   readonly #upkeep: Upkeep;
 
@@ -76,9 +74,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const onEnd = (group: string | undefined): void => this.#fill(group);
     const search = new Search(connection.store, layout.ready);
     this.#consumer = new Consumer(this.#parts, this.#options, search, onEnd);
-    const title = `permit of ${layout.title}`;
-    const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
-    this.#permits = new Admission(connection, { lines: [line], title });
+    this.#permits = new Permits(this.#parts, this.#options.maxRunning);
     this.deadLetters = new DeadLetters(this.#parts, onEnd);
     this.#schedules = new Schedules(this.#parts, this.#options);
     const fire: Duty = (signal) => fireSchedules(this.#parts, onEnd, signal);
@@ -131,7 +127,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     try {
       wait.signal.throwIfAborted();
       this.#upkeep.start();
-      return await this.#receive(wait);
+      return await this.#permits.with(wait, (permit) => this.#consumer.receive(wait, permit));
     } finally {
       wait.end();
     }
@@ -216,48 +212,43 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     return was?.state;
   }
 
+  /**
+   * Waits until a job has ended, and tells how; at once if it has already. One read and one watch of one key, however long
+   * it takes; goes on while the store is away. A dead letter has ended, one that was put back has not.
+   *
+   * Of a job without an `id` of its own nothing is kept but a result. If nothing at all is kept (`keepMs: 0`, or the store
+   * had no space), one that was acknowledged although somebody had cancelled it counts as cancelled.
+   *
+   * @throws NotFoundError if there is no such job: it was never put, or ended longer than `keepMs` ago;
+   * WaitTimeoutError, the signal's reason, ClosedError; AuthError
+   */
+  async waitFor<Result = unknown>(id: string, options: WaitOptions = {}): Promise<JobEnd<Result>> {
+    return (await waitFor(this.#parts, id, options)) as JobEnd<Result>;
+  }
+
+  /**
+   * What happens to the jobs, wherever, in order: from now on, beginning with `watching`. None twice, and none left out
+   * without saying so: what was compacted away before it could be told is `missed`. A delivery that ends is told once, by
+   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`.
+   *
+   * One watch, over all that is stored of the queue, and nothing before the first `next()`. `break` ends it. While nobody
+   * reads, the watch stops; it goes on where it was.
+   *
+   * @throws the signal's reason; ClosedError; AuthError; ConflictError if a newer version of this library wrote something.
+   * It does not end otherwise: while the store is away it waits.
+   */
+  events(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<QueueEvent, void, undefined> {
+    checkOptions(options, ['signal'], `${this.#parts.layout.title}: events`);
+    return queueEvents(this.#parts, options.signal);
+  }
+
   async #put(drafts: readonly Draft[]): Promise<readonly Enqueued[]> {
     const enqueued = await this.#enqueuer.put(drafts);
     const groups = new Set(drafts.map(({ body }) => body.group));
     for (const group of groups) this.#fill(group);
     return enqueued;
-  }
-
-  async #receive(wait: Wait): Promise<Delivery> {
-    const { maxRunning } = this.#options;
-    if (maxRunning === Infinity) return this.#consumer.receive(wait);
-    while (true) {
-      const permit = wait.immediate ? await this.#tryPermit(wait) : await this.#permit(wait);
-      try {
-        return await this.#consumer.receive(wait, permit);
-      } catch (error) {
-        void permit.release().catch(() => {});
-        // With the session: the next one may have another.
-        if (error !== permitLost || this.#connection.isForOneSession) throw error;
-      }
-    }
-  }
-
-  #permit({ signal }: Wait): Promise<Hold> {
-    const { maxRunning } = this.#options;
-    return this.#permits.acquire(
-      demand(amongTheFirst(maxRunning)),
-      { signal },
-      (admitted) => new Hold(admitted),
-    );
-  }
-
-  async #tryPermit(wait: Wait): Promise<Hold> {
-    const { maxRunning } = this.#options;
-    const options = { signal: wait.signal };
-    const permit = await this.#permits.tryAcquire(
-      demand(amongTheFirst(maxRunning)),
-      options,
-      (admitted) => new Hold(admitted),
-    );
-    if (permit) return permit;
-    wait.obstacle = `; ${maxRunning} jobs run already`;
-    throw wait.timeout();
   }
 
   /** In the background: should it not come to that, whoever looks after the queue does it. */

@@ -5,7 +5,7 @@ import { readTogether } from '../store/read-together.js';
 import type { KeyValue } from '../store/results.js';
 import { bodyIn, recordIn } from './job.js';
 import { idIn } from './lane.js';
-import { type KnownJob, type Move, toDead, toReady, toResult } from './moves.js';
+import { type KnownJob, type Move, toDead, toReady } from './moves.js';
 import type { QueueParts } from './settle.js';
 
 /**
@@ -69,8 +69,7 @@ async function reclaim(
   const body = bodyIn(jobs.kvs[0]);
   const now = runtime.wallNow();
   const move = async (job: KnownJob): Promise<Move> => {
-    if (cancels.kvs.length > 0)
-      return toResult(layout, job, { state: 'cancelled', at: now }, await retention.lease());
+    if (cancels.kvs.length > 0) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
     if (job.record.crashes >= maxCrashes) return toDead(layout, job, 'crashed', now);
     return toReady(layout, job, revision);
   };

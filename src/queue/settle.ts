@@ -10,16 +10,7 @@ import type { Ticket } from '../session/ticket.js';
 import { compare, get, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { QueueLayout } from './layout.js';
-import {
-  type EndRecord,
-  type KnownJob,
-  type Move,
-  toDead,
-  toDelayed,
-  toEnd,
-  toReady,
-  toResult,
-} from './moves.js';
+import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady } from './moves.js';
 import type { DeadReason } from './moves.js';
 import type { Retention } from './retention.js';
 
@@ -113,8 +104,8 @@ class Settlement {
     session.assertAlive();
     const move = await this.#move();
     // Who wanted it cancelled does not want it tried again. But what is done is done.
-    const unlessCancelled =
-      this.#disposition.kind === 'later' ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
+    const mayBeCancelled = this.#disposition.kind === 'later' || this.#disposition.kind === 'dead';
+    const unlessCancelled = mayBeCancelled ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
     const taken = [remove(ticket.key), remove(layout.activeOf(id)), ...ticket.unsaying('ask')];
     const answer = await connection.store
       .txn(
@@ -185,8 +176,8 @@ class Settlement {
   async #ended(end: EndRecord): Promise<Move> {
     const { layout, retention } = this.#parts;
     const isOfInterest = end.state === 'cancelled' || end.result !== undefined || this.#job.body.isNamed;
-    if (!isOfInterest || retention.keepMs === 0 || this.#isFull) return toEnd(layout, this.#job);
-    return toResult(layout, this.#job, end, await retention.lease());
+    if (!isOfInterest || this.#isFull) return toEnd(layout, this.#job);
+    return retention.moveToEnd(layout, this.#job, end);
   }
 }
 
