@@ -9,8 +9,8 @@ import { DeadLetters } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { draftOf, transactions } from './draft.js';
 import { type Draft, type Enqueued, Enqueuer } from './enqueuer.js';
-import { fireSchedules } from './firing.js';
 import { type QueueEvent, queueEvents } from './events.js';
+import { fireSchedules } from './firing.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
@@ -27,8 +27,8 @@ import type { Schedule } from './schedule.js';
 import { type ScheduleOptions, Schedules } from './schedules.js';
 import { Search } from './search.js';
 import type { QueueParts } from './settle.js';
-import { type Duty, Upkeep } from './upkeep.js';
 import { type JobEnd, waitFor } from './wait-for.js';
+import { type Duty, Upkeep } from './upkeep.js';
 import { work, type WorkOptions } from './work.js';
 
 /** One of the jobs of `enqueueAll`. */
