@@ -183,7 +183,7 @@ export class Consumer {
       const job = await this.#read(claimed);
       if (job) {
         if (want?.wait.signal.aborted) taker = this.#wants.shift();
-        return await this.#hand(job, taker);
+        await this.#hand(job, taker); return;
       }
     } catch (error) {
       if (isConclaveError(error, 'CONFLICT')) return taker?.reject(error);
