@@ -1,19 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { type ConnectOptions, connect } from './connect.js';
-export {
-  Conclave,
-  type ConclaveOptions,
-  type FoundationOptions,
-  type ListEntry,
-  type ListOptions,
-  type SessionConclave,
-} from './conclave.js';
+export { Conclave, type SessionConclave } from './conclave.js';
+export type { ConclaveOptions, FoundationOptions } from './conclave-options.js';
 export type { CloseOptions } from './session/connection.js';
 export type { ForceReleaseOptions, RequestReleaseOptions } from './session/asking.js';
 export type { Health, HealthOptions } from './session/health.js';
 export type { Hold } from './session/hold.js';
 export { ForcedRelease, ReleaseRequest } from './session/release-request.js';
 export type { Holder, TicketInfo } from './session/ticket-value.js';
+export type { ListEntry, ListOptions } from './session/line-list.js';
 export type { LineKind } from './session/line-kinds.js';
 export type { Lock } from './lock/lock.js';
 export type { LockOptions, ReentrantOptions } from './lock/options.js';
@@ -25,6 +20,7 @@ export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
 export type { Backoff } from './queue/job.js';
+export type { CronTiming, IntervalTiming, Timing } from './queue/calendar.js';
 export type { DeadLetter, DeadLetters } from './queue/dead-letters.js';
 export { type Delivery, FailJob, type RetryOptions } from './queue/delivery.js';
 export type { Enqueued } from './queue/enqueuer.js';
@@ -35,7 +31,18 @@ export type { DeadReason } from './queue/moves.js';
 export type { NewJob, Queue } from './queue/queue.js';
 export type { EnqueueOptions, QueueOptions } from './queue/queue-options.js';
 export type { JobEnd } from './queue/wait-for.js';
+export type { CatchUp, Schedule } from './queue/schedule.js';
+export type { ScheduleOptions } from './queue/schedules.js';
 export type { WorkOptions } from './queue/work.js';
+export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
+export type { RecipeQueue } from './queue/recipe-queue.js';
+export type { CyclicBarrier, Trip } from './barrier/cyclic-barrier.js';
+export type { DoubleBarrier } from './barrier/double-barrier.js';
+export type { BarrierProgress } from './barrier/entrance.js';
+export type { BarrierOptions } from './barrier/options.js';
+export type { Pass } from './barrier/pass.js';
+export type { CloseGateOptions, Gate } from './barrier/gate.js';
+export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
@@ -51,6 +58,8 @@ export {
   AlreadyHeldError,
   type AnyConclaveError,
   AuthError,
+  type BreakingParty,
+  BrokenBarrierError,
   ClosedError,
   CompactedError,
   ConclaveError,

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'AUTH'
   | 'RESOURCE_EXHAUSTED'
   | 'CONFLICT'
+  | 'BROKEN_BARRIER'
   | 'ALREADY_HELD'
   | 'FENCED_OUT'
   | 'INVALID_VALUE'
@@ -133,6 +134,27 @@ export class ConflictError extends ConclaveError {
   readonly code = 'CONFLICT';
 }
 
+/** Which party has broken a round, as far as that is known. */
+export interface BreakingParty {
+  /** The key of its ticket. */
+  readonly key: string;
+  /** Its holder, as given to `connect`. */
+  readonly party: string;
+}
+
+/** A party of the round is gone without having left: it has crashed, was cut off, or has given up. The next round is clean. */
+export class BrokenBarrierError extends ConclaveError {
+  readonly code = 'BROKEN_BARRIER';
+  readonly key: string;
+  readonly party: string;
+
+  constructor(message: string, { key, party }: BreakingParty, options?: ErrorOptions) {
+    super(message, options);
+    this.key = key;
+    this.party = party;
+  }
+}
+
 /**
  * The callback that asks holds it already: it would wait for itself. Nothing was sent. Hand the hold on to whoever needs
  * it, or name the lock `reentrant`.
@@ -221,6 +243,7 @@ export type AnyConclaveError =
   | AuthError
   | ResourceExhaustedError
   | ConflictError
+  | BrokenBarrierError
   | AlreadyHeldError
   | FencedOutError
   | InvalidValueError

@@ -2,7 +2,8 @@
  * Where things are stored. `docs/keys.md` describes the layout for administrators and other programs; a golden test
  * keeps it, since clients of different versions share it during a rolling deploy.
  */
-export type LineFolder = 'lock' | 'rw' | 'semaphore' | 'election' | 'queue';
+export type LineFolder =
+  'lock' | 'rw' | 'semaphore' | 'election' | 'queue' | 'double-barrier' | 'cyclic-barrier' | 'latch';
 
 /** A name within the namespace, or a raw prefix shared with other programs (Go's layout: `<path>/<ticket>`). */
 export type Place = string | { readonly path: string };
@@ -59,12 +60,21 @@ export function folderPrefix(namespace: string, folder: LineFolder): string {
  */
 export function linePrefix(namespace: string, folder: LineFolder, place: Place): string {
   if (typeof place === 'string') return `${folderPrefix(namespace, folder)}${encodeName(place)}/`;
+  return `${pathOf(place)}/`;
+}
+
+/** The key of a gate: a path is the key itself, as for Go's `recipes.Barrier`. @throws TypeError, RangeError as `linePrefix` */
+export function gateKey(namespace: string, place: Place): string {
+  return typeof place === 'string' ? `${namespace}/gate/${encodeName(place)}` : pathOf(place);
+}
+
+function pathOf(place: Place): string {
   const path: unknown = (place as { readonly path: string } | null | undefined)?.path; // from plain JavaScript
   if (typeof path !== 'string' || path === '') {
     throw new TypeError('expected a name, or { path } with a non-empty path');
   }
   if (!path.isWellFormed()) throw new TypeError('path contains a lone surrogate');
-  return `${path}/`;
+  return path;
 }
 
 export function encodeName(name: string): string {

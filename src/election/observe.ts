@@ -1,12 +1,8 @@
 import { equalBytes } from '../base/bytes.js';
-import { isConclaveError, UnavailableError } from '../base/errors.js';
-import { sleep } from '../base/runtime.js';
-import { Wait } from '../base/wait.js';
-import { prefix } from '../store/operations.js';
-import type { KeyValue, StoreEvent } from '../store/results.js';
-import { retry } from '../store/retry.js';
 import type { Connection } from '../session/connection.js';
 import type { Line, LineState } from '../session/line.js';
+import { type Doubt, lineHistory } from '../session/line-history.js';
+import type { KeyValue } from '../store/results.js';
 
 /** The oldest candidate at one revision: who leads, or leads as soon as it has noticed. */
 export interface Sighting {
@@ -14,24 +10,10 @@ export interface Sighting {
   readonly revision: bigint;
 }
 
-/** How often to look whether the watch has told everything: some versions of etcd lose events (3.4.23 at compactions). */
-const lookMs = 15_000;
-
-/** The watch has not told of something that a read has shown long ago: it is opened anew where it stands. */
-const behind = new Error('the watch is behind');
-/** What the watch has told cannot be: the line is read anew. */
-const wrong = new Error('the watch has lost something');
-
 /**
  * The leaders of a line as they come and go, the present state first: each whole revision at which another ticket is the
  * oldest, or there is none, or the oldest has been written on. Never backwards, none twice. After a compaction, or if the
  * store itself has lost events, some may be left out; none is invented.
- *
- * One read and one watch, nothing per change. The watch begins right after what was read. Not by the view that those who
- * wait share: that leaps ahead whenever an answer shows more than the watch has told, which is all that a waiter needs,
- * and a leader in between would be overlooked.
- *
- * Goes on while the store is away. A slow reader makes the watch stop reading.
  *
  * @throws the signal's reason; ClosedError; AuthError if a permission was withdrawn
  */
@@ -40,111 +22,10 @@ export async function* sightings(
   line: Line,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Sighting, void, undefined> {
-  const wait = Wait.start(connection.runtime, { signal }, `${line.title}: observe`);
-  wait.endsWith(connection.closing);
   let last: Sighting | undefined;
-  let state: LineState | undefined;
-  let notBefore = 0n;
-  try {
-    while (true) {
-      wait.signal.throwIfAborted();
-      state ??= await readLine(connection, line, notBefore, wait.signal);
-      try {
-        for await (state of follow(connection, line, state, wait.signal)) {
-          const seen = { leader: state.tickets[0], revision: state.revision };
-          if (!last || !isSame(seen.leader, last.leader)) yield (last = seen);
-        }
-      } catch (error) {
-        if (error === behind) continue;
-        if (error !== wrong && !isConclaveError(error, 'COMPACTED')) throw error;
-        notBefore = max(state.revision, isConclaveError(error, 'COMPACTED') ? error.compactRevision : 0n);
-        state = undefined;
-      }
-    }
-  } finally {
-    wait.end();
-  }
-}
-
-/** As it is now, and not before `notBefore`; waits while the store is away. */
-async function readLine(
-  { store, runtime }: Connection,
-  line: Line,
-  notBefore: bigint,
-  signal: AbortSignal,
-): Promise<LineState> {
-  const readOnce = async (): Promise<LineState> => {
-    const { header, kvs } = await store.get(prefix(line.prefix), { signal });
-    // Some versions of etcd can give an old answer to a linearizable read (3.4.20 to 3.4.41).
-    if (header.revision < notBefore) throw new UnavailableError('the store answered from its past');
-    return line.stateOf(header.revision, kvs);
-  };
-  return retry(runtime, readOnce, {
-    signal,
-    again: (error) => !signal.aborted && isConclaveError(error, 'UNAVAILABLE'),
-  });
-}
-
-/** `base`, and the line after each later revision that has changed it. */
-async function* follow(
-  connection: Connection,
-  line: Line,
-  base: LineState,
-  signal: AbortSignal,
-): AsyncGenerator<LineState, void, undefined> {
-  const over = new AbortController();
-  const onAbort = (): void => over.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  const told = { state: base, isAll: false };
-  const options = { startRevision: base.revision + 1n, signal: over.signal };
-  try {
-    yield base;
-    void lookAfter(connection, line, told, over);
-    told.isAll = true;
-    for await (const notice of connection.store.watch(prefix(line.prefix), options)) {
-      if (notice.kind !== 'events') continue;
-      told.state = after(line, told.state, notice);
-      told.isAll = false;
-      yield told.state;
-      told.isAll = true;
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    over.abort();
-  }
-}
-
-/** What a watch has told so far; `isAll` while the reader waits for more. */
-interface Told {
-  state: LineState;
-  isAll: boolean;
-}
-
-/**
- * Ends a watch that has lost something, or seems to: that has not told, from one look to the next, of a change which the
- * first of them has seen. Never rejects.
- */
-async function lookAfter(
-  connection: Connection,
-  line: Line,
-  told: Told,
-  over: AbortController,
-): Promise<void> {
-  const { runtime, store } = connection;
-  /** As the look before has shown it. */
-  let before: LineState | undefined;
-  try {
-    while (true) {
-      await sleep(runtime, lookMs, { background: true, signal: over.signal });
-      // A store that does not answer proves nothing, nor does a reader that is busy.
-      const now = await store.get(prefix(line.prefix), { signal: over.signal }).catch(() => undefined);
-      const { state, isAll } = told;
-      const doubt = before && isAll ? compareWith(before, state) : 'right';
-      if (doubt !== 'right') over.abort(doubt === 'behind' ? behind : wrong);
-      before = now && isAll ? line.stateOf(now.header.revision, now.kvs) : undefined;
-    }
-  } catch {
-    // It is over.
+  for await (const state of lineHistory(connection, line, { signal, compareWith })) {
+    const seen = { leader: state.tickets[0], revision: state.revision };
+    if (!last || !isSame(seen.leader, last.leader)) yield (last = seen);
   }
 }
 
@@ -153,7 +34,7 @@ async function lookAfter(
  *
  * `behind` may be an error: the watch may just be connecting again. `wrong` may not.
  */
-export function compareWith(seen: LineState, told: LineState): 'right' | 'behind' | 'wrong' {
+export function compareWith(seen: LineState, told: LineState): Doubt {
   const [leader] = told.tickets;
   if (told.revision <= seen.revision) {
     if (isSame(leader, seen.tickets[0])) return 'right';
@@ -168,26 +49,4 @@ export function compareWith(seen: LineState, told: LineState): 'right' | 'behind
 function isSame(one: KeyValue | undefined, other: KeyValue | undefined): boolean {
   if (!one || !other) return one === other;
   return one.modRevision === other.modRevision && equalBytes(one.key, other.key);
-}
-
-/** A line after the events of one revision. */
-function after(
-  line: Line,
-  { tickets }: LineState,
-  { revision, events }: { readonly revision: bigint; readonly events: readonly StoreEvent[] },
-): LineState {
-  const kvs = new Map(tickets.map((kv) => [text(kv.key), kv]));
-  for (const { type, kv } of events) {
-    if (type === 'delete') kvs.delete(text(kv.key));
-    else kvs.set(text(kv.key), kv);
-  }
-  return line.stateOf(revision, [...kvs.values()]);
-}
-
-function text(key: Uint8Array): string {
-  return Buffer.from(key).toString('latin1');
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

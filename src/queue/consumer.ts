@@ -75,6 +75,7 @@ export class Consumer {
 
   #want(want: Want): void {
     this.#wants.push(want);
+    if (want.wait.immediate) this.#worker?.wake();
     if (!this.#isRunning) void this.#run();
   }
 
@@ -102,46 +103,68 @@ export class Consumer {
     this.#isRunning = false;
   }
 
-  /** Looks once, and takes what there is; or stands in line until there is something, and takes that. @returns whether it got any */
+  /**
+   * Looks once, and takes what there is; or stands in line until there is something, and takes that.
+   *
+   * @returns false if it came to nothing
+   */
   async #round(signal: AbortSignal): Promise<boolean> {
     const { connection, layout } = this.#parts;
     const session = await raceSignal(connection.session(), signal);
     if (this.#worker?.session !== session) this.#leave();
     const wanted = Math.max(8, Math.min(this.#wants.length, maxClaims));
+    const impatient = this.#impatient();
     const pausedKey = get(layout.paused, { keysOnly: true });
     const { jobs, others } = await this.#search.first(wanted, signal, [pausedKey]);
     const isPaused = (others[0]?.kvs.length ?? 0) > 0;
     if (jobs.length > 0 && !isPaused) return this.#take(session, { jobs, if: [] });
-    this.#refuseTheImpatient();
-    if (this.#wants.length === 0) return false;
+    // Whoever has come since the search began has not been looked for.
+    this.#refuseTheImpatient(impatient);
+    if (this.#wants.length === 0) return true;
     this.#worker ??= await WaitingWorker.stand(connection, layout, this.#search, session, signal);
-    return this.#take(session, await this.#worker.untilTurn(signal));
+    if (this.#impatient().length > 0) return true;
+    const turn = await this.#worker.untilTurn(signal);
+    return turn ? this.#take(session, turn) : true;
   }
 
   async #take(session: Session, turn: Turn): Promise<boolean> {
-    const { connection, layout } = this.#parts;
     this.#refuseWithoutPermit();
     const wants = this.#wants.splice(0, Math.min(turn.jobs.length, maxClaims));
     try {
-      if (wants.length === 0) return false;
-      const claimed = await claim(connection, {
-        session,
-        layout,
-        jobs: turn.jobs,
-        count: wants.length,
-        if: [
-          compare.createRevision(layout.paused, '=', 0n),
-          ...turn.if,
-          ...wants.flatMap(({ permit }) => permit?.guard() ?? []),
-        ],
-        leaving: this.#worker?.leaving() ?? [],
-      });
-      for (const each of claimed) session.chore(this.#deliver(each, wants.shift()));
-      if (claimed.length > 0) this.#gotSome(claimed.length);
-      return claimed.length > 0;
+      if (wants.length === 0) return true;
+      const claiming = this.#claim(session, turn, wants);
+      // `close` waits until what is taken is handed over, or given back.
+      session.chore(
+        claiming.then(
+          ({ delivered }) => delivered,
+          () => {},
+        ),
+      );
+      const { count } = await claiming;
+      if (count > 0) this.#gotSome(count);
+      return count > 0;
     } finally {
       this.#wants.unshift(...wants.filter(({ wait }) => !wait.signal.aborted));
     }
+  }
+
+  /** @param wants of which as many as get a job are removed */
+  async #claim(session: Session, turn: Turn, wants: Want[]): Promise<Handed> {
+    const { connection, layout } = this.#parts;
+    const claimed = await claim(connection, {
+      session,
+      layout,
+      jobs: turn.jobs,
+      count: wants.length,
+      if: [
+        compare.createRevision(layout.paused, '=', 0n),
+        ...turn.if,
+        ...wants.flatMap(({ permit }) => permit?.guard() ?? []),
+      ],
+      leaving: this.#worker?.leaving() ?? [],
+    });
+    const handing = claimed.map((each) => this.#deliver(each, wants.shift()));
+    return { count: claimed.length, delivered: Promise.all(handing).then(() => {}) };
   }
 
   #gotSome(count: number): void {
@@ -153,46 +176,50 @@ export class Consumer {
     if (isTime) void this.#search.moveFloors();
   }
 
-  /** Never rejects. */
+  /** Never rejects. @param want whose job it was to be; if that has ended meanwhile it is for the next one */
   async #deliver(claimed: Claimed, want: Want | undefined): Promise<void> {
+    let taker = want;
     try {
       const job = await this.#read(claimed);
-      if (!job) {
-        if (want) this.#again(want);
-        return;
+      if (job) {
+        if (want?.wait.signal.aborted) taker = this.#wants.shift();
+        await this.#hand(job, taker); return;
       }
-      const taker = want && !want.wait.signal.aborted ? want : this.#wants.shift();
-      if (want && taker !== want) void want.permit?.release().catch(() => {});
-      this.#hand(job, taker);
-    } catch {
+    } catch (error) {
+      if (isConclaveError(error, 'CONFLICT')) return taker?.reject(error);
       // The session is over, and the claim with it: somebody else gets the job.
-      if (want) this.#again(want);
     }
+    if (taker) this.#again(taker);
   }
 
-  #hand({ job, value }: ReadJob, want: Want | undefined): void {
+  /** What nobody wants any more is given back. */
+  async #hand({ job, value }: ReadJob, want: Want | undefined): Promise<void> {
     const onEnd = (): void => {
       void want?.permit?.release().catch(() => {});
       this.#onEnd(job.body.group);
     };
     const delivery = Delivery.of(this.#parts, job, value, want?.wait.waitedMs() ?? 0, onEnd);
     if (want) want.resolve(delivery);
-    else job.ticket.session.chore(delivery[Symbol.asyncDispose]()); // nobody wants it any more: given back
+    else await delivery[Symbol.asyncDispose]();
   }
 
-  /** A job whose time is over, or that cannot be read, becomes a dead letter. */
+  /**
+   * A job whose time is over, or that cannot be read, becomes a dead letter.
+   *
+   * @throws ConflictError if a newer version has put it: it is given back
+   */
   async #read(claimed: Claimed): Promise<ReadJob | undefined> {
     const { connection, layout } = this.#parts;
-    const body = bodyIn(claimed.body);
-    const job: HeldJob = {
-      ...claimed,
-      body: body ?? { ...nothing, value: claimed.body && toText(claimed.body.value) },
-    };
+    const stored = await this.#bodyOf(claimed);
+    const body = stored ?? { ...nothing, value: claimed.body && toText(claimed.body.value) };
+    const job: HeldJob = { ...claimed, body };
     const bury = async (reason: DeadReason, error?: string): Promise<undefined> => {
       const record = { ...job.record, ...(error !== undefined && { error }) };
       await settle(this.#parts, job, { kind: 'dead', job: { ...job, record }, reason });
+      this.#onEnd(body.group);
     };
-    if (!body) return bury('unreadable', 'what was stored of it is gone, or was written by another program');
+    if (!stored)
+      return bury('unreadable', 'what was stored of it is gone, or was written by another program');
     const { expiresAt, value } = body;
     if (expiresAt !== undefined && connection.runtime.wallNow() > expiresAt) return bury('expired');
     const { schema } = this.#options;
@@ -207,17 +234,30 @@ export class Consumer {
     }
   }
 
+  async #bodyOf(claimed: Claimed): Promise<JobBody | undefined> {
+    try {
+      return bodyIn(claimed.body);
+    } catch (error) {
+      // Its priority is all that is needed to put it back.
+      const job = { ...claimed, body: { ...nothing, priority: claimed.priority } };
+      await settle(this.#parts, job, { kind: 'later', job, delayMs: 0 });
+      throw error;
+    }
+  }
+
   #again(want: Want): void {
     if (want.wait.signal.aborted) return;
     this.#wants.unshift(want);
     if (!this.#isRunning) void this.#run();
   }
 
-  /** For whom no waiting is no failure of anybody. */
-  #refuseTheImpatient(): void {
-    for (const want of this.#wants.filter(({ wait }) => wait.immediate)) {
-      this.#refuse(want, want.wait.timeout());
-    }
+  #impatient(): readonly Want[] {
+    return this.#wants.filter(({ wait }) => wait.immediate);
+  }
+
+  /** Whoever does not wait is told so. */
+  #refuseTheImpatient(impatient: readonly Want[]): void {
+    for (const want of impatient) this.#refuse(want, want.wait.timeout());
   }
 
   #refuseWithoutPermit(): void {
@@ -245,7 +285,7 @@ export class Consumer {
       return;
     }
     for (const { wait } of this.#wants) wait.obstacle = `; ${String(error)}`;
-    if (!isConclaveError(error, 'SESSION_LOST')) this.#refuseTheImpatient();
+    if (!isConclaveError(error, 'SESSION_LOST')) this.#refuseTheImpatient(this.#impatient());
     await this.#pause(vain, signal);
   }
 
@@ -255,6 +295,13 @@ export class Consumer {
     const ceilingMs = Math.min(1_000, 20 * 2 ** Math.min(vain, 10));
     await sleep(runtime, runtime.random() * ceilingMs, { signal }).catch(() => {});
   }
+}
+
+interface Handed {
+  /** How many jobs were taken. */
+  readonly count: number;
+  /** Settles when each of them is handed over, or given back. */
+  readonly delivered: Promise<void>;
 }
 
 interface ReadJob {

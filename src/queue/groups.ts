@@ -20,16 +20,23 @@ export async function fillGroup(
   signal: AbortSignal,
 ): Promise<void> {
   const search = new Search(parts.connection.store, parts.layout.group(group));
-  while (await fillOnce(parts, search, { group, concurrency }, signal));
+  for (let vain = 0; vain < maxVain; vain++) {
+    const passed = await fillOnce(parts, search, { group, concurrency }, signal);
+    if (passed === undefined) return;
+    if (passed > 0) vain = -1;
+  }
 }
 
-/** @returns whether there may be more to do */
+/** Others do the same; what they leave undone is found at the next look. */
+const maxVain = 5;
+
+/** @returns how many have passed; undefined if there is nothing to do */
 async function fillOnce(
   { connection, layout }: QueueParts,
   search: Search,
   { group, concurrency }: { readonly group: string; readonly concurrency: number },
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const slots = prefix(layout.slotsOf(group));
   const { revision, jobs, others } = await search.first(Math.min(concurrency, 16), signal, [get(slots)]);
   const occupied = new Set(others[0]?.kvs.map(({ key }) => toText(key)));
@@ -37,7 +44,7 @@ async function fillOnce(
     (i) => !occupied.has(layout.slot(group, i)),
   );
   const passing = jobs.slice(0, free.length);
-  if (passing.length === 0) return false;
+  if (passing.length === 0) return undefined;
   const session = await connection.session();
   const pass = (job: WaitingJob, i: number): TxnOp => {
     const lane = layout.ready.lane(job.lane.priority);
@@ -57,9 +64,9 @@ async function fillOnce(
       ],
     });
   };
-  await sendWithinQuota(session, txn({ then: passing.map(pass) }));
+  const { responses } = await sendWithinQuota(session, txn({ then: passing.map(pass) }));
   void search.moveFloors();
-  return true;
+  return responses.filter((response) => response.kind === 'txn' && response.succeeded).length;
 }
 
 /** Every group that ever had a job. */

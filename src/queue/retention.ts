@@ -8,6 +8,8 @@ export class Retention {
   readonly #connection: Connection;
   #lease: Promise<bigint> | undefined;
   #grantedAt = -Infinity;
+  /** By the wall clock: while a machine sleeps, the other one may stand still. */
+  #grantedAtWall = -Infinity;
 
   /** @param keepMs 0: nothing is kept */
   constructor(connection: Connection, keepMs: number) {
@@ -24,11 +26,14 @@ export class Retention {
   lease(): Promise<bigint> {
     const { runtime, store } = this.#connection;
     const now = runtime.now();
-    if (this.#lease && now - this.#grantedAt < this.keepMs / 10) return this.#lease;
+    const wallNow = runtime.wallNow();
+    const ageMs = Math.max(now - this.#grantedAt, Math.abs(wallNow - this.#grantedAtWall));
+    if (this.#lease && ageMs < this.keepMs / 10) return this.#lease;
     const ttlSeconds = Math.ceil((this.keepMs * 1.1) / 1_000);
     const lease = store.lease.grant({ ttlSeconds }).then(({ id }) => id);
     lease.catch(() => this.forget(lease)); // the next one asks again
     this.#grantedAt = now;
+    this.#grantedAtWall = wallNow;
     this.#lease = lease;
     return lease;
   }

@@ -104,15 +104,15 @@ class Settlement {
     session.assertAlive();
     const move = await this.#move();
     // Who wanted it cancelled does not want it tried again. But what is done is done.
-    const unlessCancelled =
-      this.#disposition.kind === 'later' ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
+    const mayBeCancelled = this.#disposition.kind === 'later' || this.#disposition.kind === 'dead';
+    const unlessCancelled = mayBeCancelled ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
     const taken = [remove(ticket.key), remove(layout.activeOf(id)), ...ticket.unsaying('ask')];
     const answer = await connection.store
       .txn(
         {
           if: [...ticket.guards(), ...unlessCancelled, ...move.if],
           then: [...taken, ...move.then],
-          else: [get(ticket.key), get(layout.cancelOf(id))],
+          else: [get(ticket.key), get(layout.cancelOf(id)), get(session.key, { keysOnly: true })],
         },
         { timeoutMs: session.requestTimeoutMs, signal: session.signal },
       )
@@ -126,9 +126,15 @@ class Settlement {
       });
     session.options.runtime.probe('queue.settled');
     if (answer.succeeded) return true;
-    const [claims, cancel] = answer.responses;
-    // Gone, but an earlier copy may have done it.
-    if (claims.kvs[0]?.createRevision !== ticket.createRevision) return this.#isRepeated;
+    const [claims, cancel, self] = answer.responses;
+    if (claims.kvs[0]?.createRevision !== ticket.createRevision) {
+      // Gone by an earlier copy; or with the session, and then it is in the hands of another worker.
+      if (this.#isRepeated && self.kvs.length === 0) {
+        session.gone();
+        session.assertAlive();
+      }
+      return this.#isRepeated;
+    }
     if (cancel.kvs.length > 0) this.#disposition = { kind: 'cancelled' };
     throw tryAgain;
   }

@@ -1,6 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import { isConclaveError } from '../base/errors.js';
 import { sleep } from '../base/runtime.js';
-import { checkOptions, checkTimeout, raceSignal, settledWithin, Wait } from '../base/wait.js';
+import { abortWith, checkOptions, checkTimeout, raceSignal, settledWithin, Wait } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
 import type { Delivery } from './delivery.js';
 import { checkCount } from './queue-options.js';
@@ -42,37 +43,43 @@ export async function work<T>(
   life.endsWith(connection.closing);
   const tell = (error: unknown, delivery?: Delivery<T>): void => onError?.(error, delivery);
 
-  const isOver = (): boolean => life.signal.aborted;
+  /** Aborts also if one of the workers has to give up: the others stop then. */
+  const over = new AbortController();
+  setMaxListeners(0, over.signal); // each worker listens
+  abortWith(over, life.signal);
+  const isOver = (): boolean => over.signal.aborted;
   /** Works on one job after the other, until told to stop. */
   const workInTurn = async (): Promise<void> => {
     let failures = 0;
     while (!isOver()) {
       try {
-        const delivery = await receive({ signal: life.signal });
+        const delivery = await receive({ signal: over.signal });
         failures = 0;
-        const failure = await connection.track(delivery.handle(handler, life.signal));
+        const failure = await connection.track(delivery.handle(handler, over.signal));
         if (failure) tell(failure.error, delivery);
       } catch (error) {
         if (isOver()) return;
-        if (!mayPass(connection, error)) throw error;
+        if (!mayPass(connection, error)) {
+          over.abort(error);
+          return;
+        }
         tell(error);
         const pauseMs = Math.min(maxPauseMs, 100 * 2 ** failures++);
         // A lost delivery says nothing about the next one.
         if (isConclaveError(error, 'HOLD_LOST')) continue;
-        await sleep(runtime, pauseMs * (1 - runtime.random() / 2), { signal: life.signal }).catch(() => {});
+        await sleep(runtime, pauseMs * (1 - runtime.random() / 2), { signal: over.signal }).catch(() => {});
       }
     }
   };
 
   const workers = Array.from({ length: concurrency }, workInTurn);
   try {
-    await raceSignal(Promise.all(workers), life.signal);
+    await raceSignal(Promise.all(workers), over.signal);
   } catch (error) {
-    if (!life.signal.aborted) throw error;
     // Told to stop. What still runs after that settles its job when it ends. `close` may wait for less long.
     const drained = raceSignal(Promise.allSettled(workers), connection.closed);
     await settledWithin(runtime, drained, drainTimeoutMs);
-    if (!signal?.aborted) throw life.signal.reason;
+    if (!signal?.aborted || error !== signal.reason) throw error;
   } finally {
     life.end();
   }

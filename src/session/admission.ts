@@ -1,8 +1,7 @@
-import { AlreadyHeldError, isConclaveError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
+import { AlreadyHeldError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import { prefix } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
-import { retry } from '../store/retry.js';
 import type { Connection } from './connection.js';
 import type { Demand } from './demand.js';
 import { leaveLine, removeTicket, requeueTicket } from './giving-up.js';
@@ -14,6 +13,7 @@ import { describeBlockers, hintFor, noAnswer } from './obstacles.js';
 import { passDelays } from './pass-delays.js';
 import { grantedHere } from './scope.js';
 import type { Session } from './session.js';
+import { sessionToWaitWith } from './session-to-wait-with.js';
 import { takeIfAdmitted, takeTicket } from './take.js';
 import { readsOf, type Request, statesOf, type Ticket } from './ticket.js';
 
@@ -63,7 +63,7 @@ export class Admission {
         if (hold) return hold;
         throw wait.timeout();
       }
-      const session = await this.#session(wait);
+      const session = await sessionToWaitWith(this.connection, wait);
       const turn = await this.#turn(session, wait);
       return await this.#grant(await this.#enter(session, demand, wait, turn), turn, wait, make);
     } finally {
@@ -113,21 +113,6 @@ export class Admission {
     const wait = Wait.start(this.connection.runtime, options, `${title} (${where})`);
     wait.endsWith(this.connection.closing);
     return wait;
-  }
-
-  /** The session to stand in line with. While the store is away, waits for it as long as `wait` lasts. */
-  async #session(wait: Wait): Promise<Session> {
-    const session = await retry(this.connection.runtime, () => wait.race(this.connection.session()), {
-      signal: wait.signal,
-      again: (error) => {
-        wait.obstacle = `; no session: ${String(error)}`;
-        if (wait.signal.aborted) return false;
-        return isConclaveError(error, 'UNAVAILABLE') || isConclaveError(error, 'OUTCOME_UNKNOWN');
-      },
-    });
-    wait.obstacle = '';
-    wait.endsWith(session.signal);
-    return session;
   }
 
   #queue(session: Session): ReturnType<Connection['queues']['of']> | undefined {

@@ -1,34 +1,63 @@
 import { toText } from '../base/bytes.js';
 import { CompactedError } from '../base/errors.js';
+import { checkOptions } from '../base/wait.js';
 import { decodeName, folderPrefix } from '../base/keys.js';
 import { get, range, type GetOp, prefixEnd } from '../store/operations.js';
 import { toBytes } from '../base/bytes.js';
 import type { KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
-import { lineAt, lineKinds, type LineKind } from './line-kinds.js';
+import type { Connection } from './connection.js';
+import { checkKind, lineAt, lineKinds, type LineKind } from './line-kinds.js';
 import { readTicket, type TicketInfo } from './ticket-value.js';
 
 const pageSize = 500;
 
-export interface ListedLine {
+/** What `list` tells of one line. */
+export interface ListEntry {
+  readonly kind: LineKind;
   readonly name: string;
   /** In the line's order, both. */
   readonly holders: readonly TicketInfo[];
   readonly waiters: readonly TicketInfo[];
 }
 
-/** All lines of a kind in which somebody stands, in the order of their names, each complete; a page of keys at a time. */
+export interface ListOptions {
+  /** @default every kind */
+  readonly kind?: LineKind;
+}
+
+/** All lines of a namespace in which somebody stands. @throws TypeError for an unknown kind */
 export async function* listLines(
+  { namespace, store, closing }: Connection,
+  options: ListOptions,
+): AsyncGenerator<ListEntry, void, undefined> {
+  checkOptions(options, ['kind'], 'list');
+  const { kind } = options;
+  for (const each of kind ? [checkKind(kind)] : (Object.keys(lineKinds) as LineKind[])) {
+    for await (const line of linesOf(store, namespace, each)) {
+      closing.throwIfAborted();
+      yield line;
+    }
+  }
+}
+
+/** All lines of a kind in which somebody stands, in the order of their names, each complete; a page of keys at a time. */
+async function* linesOf(
   store: Store,
   namespace: string,
   kind: LineKind,
-): AsyncGenerator<ListedLine, void, undefined> {
+): AsyncGenerator<ListEntry, void, undefined> {
   const start = folderPrefix(namespace, lineKinds[kind].folder);
   for await (const [folder, kvs] of byFolder(keysBelow(store, start), start)) {
     const line = lineAt(kind, { prefix: `${start}${folder}/`, title: folder });
     const { holders, waiters } = lineKinds[kind].divide(line.stateOf(0n, kvs));
     if (holders.length + waiters.length === 0) continue; // a semaphore that nobody uses
-    yield { name: decodeName(folder), holders: holders.map(readTicket), waiters: waiters.map(readTicket) };
+    yield {
+      kind,
+      name: decodeName(folder),
+      holders: holders.map(readTicket),
+      waiters: waiters.map(readTicket),
+    };
   }
 }
 

@@ -7,7 +7,6 @@ import {
 } from '../base/errors.js';
 import { retry } from '../store/retry.js';
 import type { Runtime, Timer } from '../base/runtime.js';
-import { prefix } from '../store/operations.js';
 import type { KeyValue, StoreEvent } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import type { Watch } from '../store/watch.js';
@@ -112,7 +111,7 @@ export class LineView {
     this.#completeAfter = undefined;
     this.#early = [];
     const watch: Watch = this.#store.listen(
-      prefix(this.#line.prefix),
+      this.#line.range,
       {},
       {
         created: (revision) => {
@@ -163,11 +162,11 @@ export class LineView {
   async #readAt(revision: bigint): Promise<LineState> {
     try {
       // Any member that has the revision will do; it either answers exactly or refuses.
-      const { kvs } = await this.#store.get(prefix(this.#line.prefix), { revision, serializable: true });
+      const { kvs } = await this.#store.get(this.#line.range, { revision, serializable: true });
       return this.#line.stateOf(revision, kvs);
     } catch (error) {
       if (error instanceof FutureRevisionError) {
-        const { kvs } = await this.#store.get(prefix(this.#line.prefix), { revision });
+        const { kvs } = await this.#store.get(this.#line.range, { revision });
         return this.#line.stateOf(revision, kvs);
       }
       if (!(error instanceof CompactedError)) throw error;
@@ -178,7 +177,7 @@ export class LineView {
   }
 
   async #read(): Promise<LineState> {
-    const { header, kvs } = await this.#store.get(prefix(this.#line.prefix));
+    const { header, kvs } = await this.#store.get(this.#line.range);
     return this.#line.stateOf(header.revision, kvs);
   }
 
@@ -230,13 +229,14 @@ export class LineViews {
   }
 
   view(line: Line): LineView {
-    const existing = this.#views.get(line.prefix);
+    const id = `${text(line.range.key)} ${text(line.range.end ?? new Uint8Array())}`;
+    const existing = this.#views.get(id);
     if (existing) return existing;
     const view = new LineView(this.#store, this.#runtime, line, () => {
       // Two waiters that leave in one turn report idleness twice, and a newer view may stand here by then.
-      if (this.#views.get(line.prefix) === view) this.#views.delete(line.prefix);
+      if (this.#views.get(id) === view) this.#views.delete(id);
     });
-    this.#views.set(line.prefix, view);
+    this.#views.set(id, view);
     return view;
   }
 }

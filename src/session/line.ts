@@ -8,6 +8,7 @@ import {
   type Op,
   prefix,
   type PutOp,
+  toRange,
 } from '../store/operations.js';
 import type { KeyValue } from '../store/results.js';
 import type { LockDelay } from './lock-delay.js';
@@ -31,6 +32,10 @@ export interface LineSpec {
   readonly ticketPrefix?: string;
   /** How a ticket is put. @default just so */
   readonly entering?: (ticket: PutOp) => readonly Op[];
+  /** What else to remove with a ticket that has had its turn, or to do then: it must work while the store is over its quota. @default nothing */
+  readonly leaving?: (ticketKey: string) => readonly Op[];
+  /** The prefix is itself the one key of the line: what only begins like it is of others. @default false */
+  readonly isOneKey?: boolean;
   /** Why no ticket is put although the transaction is done, if that can be. */
   readonly refusal?: (state: LineState) => Error | undefined;
   /** Makes a successor wait after a crash. @default nothing does */
@@ -46,6 +51,8 @@ export class Line {
   readonly prefix: string;
   readonly title: string;
   readonly delay: LockDelay | undefined;
+  /** All its keys. */
+  readonly range: KeyRange;
   readonly #tickets: KeyRange;
   readonly #ticketPrefix: string;
   readonly #spec: LineSpec;
@@ -55,6 +62,7 @@ export class Line {
     this.prefix = spec.prefix;
     this.title = spec.title;
     this.delay = spec.delay;
+    this.range = spec.isOneKey ? toRange(spec.prefix) : prefix(spec.prefix);
     this.#ticketPrefix = spec.ticketPrefix ?? spec.prefix;
     this.#tickets = prefix(this.#ticketPrefix);
   }
@@ -66,7 +74,7 @@ export class Line {
 
   /** The line, whole: every take reads it, so that group commit keeps two tickets of one line apart. */
   reads(): readonly GetOp[] {
-    return [get(prefix(this.prefix)), ...(this.delay ? [this.delay.read()] : [])];
+    return [get(this.range), ...(this.delay ? [this.delay.read()] : [])];
   }
 
   entering(ticket: PutOp): readonly Op[] {
@@ -78,9 +86,10 @@ export class Line {
     return this.#spec.refusal?.(state);
   }
 
-  /** What is to be removed together with the ticket. Deletes only: it must work while the store is over its quota. */
+  /** What is to be removed together with the ticket. It must work while the store is over its quota. */
   leaving(ticketKey: string): readonly Op[] {
-    return this.delay ? [this.delay.unmark(ticketKey)] : [];
+    const leaving = this.#spec.leaving?.(ticketKey) ?? [];
+    return this.delay ? [...leaving, this.delay.unmark(ticketKey)] : leaving;
   }
 
   /** Nobody stands in it. */

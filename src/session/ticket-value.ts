@@ -45,6 +45,10 @@ export interface Wish {
   readonly transferTo?: string;
   /** Job of a queue: how far its worker is. */
   readonly progress?: unknown;
+  /** Barrier: how many have to come. */
+  readonly parties?: number;
+  /** Double barrier: the ticket with which somebody who leaves has entered. */
+  readonly entered?: string;
 }
 
 export function encodeTicket(holder: Holder, wallNow: number, wish: Wish = {}): string {
@@ -118,7 +122,8 @@ function parse(bytes: Uint8Array): Content | undefined {
   try {
     const content: unknown = JSON.parse(toText(bytes));
     if (typeof content !== 'object' || content === null) return undefined;
-    const { v, holder, since, mode, weight, value, priority, transferTo, progress } = content as Fields;
+    const { v, holder, since, mode, weight, value, priority, transferTo } = content as Fields;
+    const { progress, parties, entered } = content as Fields;
     if (typeof v !== 'number') return undefined;
     return {
       v,
@@ -130,6 +135,8 @@ function parse(bytes: Uint8Array): Content | undefined {
       ...(typeof priority === 'number' && { priority }),
       ...(typeof transferTo === 'string' && { transferTo }),
       ...(progress !== undefined && { progress }),
+      ...(typeof parties === 'number' && { parties }),
+      ...(typeof entered === 'string' && { entered }),
     };
   } catch {
     return undefined;

@@ -13,8 +13,8 @@ const transfer = 'test/election/transfer.test.ts';
 export const electionMutants = [
   {
     name: 'a candidate does not end with its session',
-    file: 'src/session/admission.ts',
-    find: 'wait.endsWith(session.signal);\n    return session;',
+    file: 'src/session/session-to-wait-with.ts',
+    find: 'wait.endsWith(session.signal);\n  return session;',
     replace: 'return session;',
     test: campaign,
     title: 'rejects at its own deadline when the store is out of reach, whoever leads',
@@ -109,7 +109,7 @@ export const electionMutants = [
   },
   {
     name: "an observer's watch begins now, not where its read ended",
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'startRevision: base.revision + 1n, signal',
     replace: 'signal',
     test: observe,
@@ -117,7 +117,7 @@ export const electionMutants = [
   },
   {
     name: 'an observer ends when its watch was compacted away',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: "if (error !== wrong && !isConclaveError(error, 'COMPACTED')) throw error;",
     replace: 'if (error !== wrong) throw error;',
     test: observe,
@@ -125,7 +125,7 @@ export const electionMutants = [
   },
   {
     name: 'an observer goes back to what a member remembers',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: "if (header.revision < notBefore) throw new UnavailableError('the store answered from its past');",
     replace: '',
     test: observe,
@@ -133,7 +133,7 @@ export const electionMutants = [
   },
   {
     name: 'an observer gives up while the store is away',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: "again: (error) => !signal.aborted && isConclaveError(error, 'UNAVAILABLE'),",
     replace: 'again: () => false,',
     test: observe,
@@ -141,7 +141,7 @@ export const electionMutants = [
   },
   {
     name: 'nothing looks whether the watch has told everything',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'void lookAfter(connection, line, told, over);',
     replace: '',
     test: observe,
@@ -149,7 +149,7 @@ export const electionMutants = [
   },
   {
     name: 'an observer whose watch is behind ends',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'if (error === behind) continue;',
     replace: '',
     test: observe,
@@ -157,7 +157,7 @@ export const electionMutants = [
   },
   {
     name: 'an observer whose watch is behind leaps ahead',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'if (error === behind) continue;',
     replace: 'if (error === behind) {\n          state = undefined;\n          continue;\n        }',
     test: observe,
@@ -165,11 +165,11 @@ export const electionMutants = [
   },
   {
     name: 'slow is taken for lost',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'before && isAll ? compareWith(before, state)',
     replace: 'before ? compareWith(before, state)',
     also: {
-      file: 'src/election/observe.ts',
+      file: 'src/session/line-history.ts',
       find: 'before = now && isAll ?',
       replace: 'before = now ?',
     },
@@ -186,7 +186,7 @@ export const electionMutants = [
   },
   {
     name: 'an observer does not end on close',
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'wait.endsWith(connection.closing);',
     replace: '',
     test: observe,
@@ -533,7 +533,7 @@ export const electionMutants = [
   },
   {
     name: "fuzz: an observer's watch begins now, not where its read ended",
-    file: 'src/election/observe.ts',
+    file: 'src/session/line-history.ts',
     find: 'startRevision: base.revision + 1n, signal',
     replace: 'signal',
     test: fuzz,

@@ -8,6 +8,7 @@
  */
 
 import { electionMutants } from './election.js';
+import { recipeMutants } from './recipes.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -43,8 +44,8 @@ export const mutants = [
   },
   {
     name: 'a waiter does not end with its session',
-    file: 'src/session/admission.ts',
-    find: 'wait.endsWith(session.signal);\n    return session;',
+    file: 'src/session/session-to-wait-with.ts',
+    find: 'wait.endsWith(session.signal);\n  return session;',
     replace: 'return session;',
     test: lock,
     title: 'rejects at its own deadline when the store is out of reach',
@@ -92,7 +93,7 @@ export const mutants = [
   {
     name: 'asked: a late copy of a request is not fenced',
     file: 'src/session/once.ts',
-    find: 'if: [epoch, ...parts.if],',
+    find: 'if: [epoch, isFirst, ...parts.if],',
     replace: 'if: [...parts.if],',
     test: request,
     title: 'of which a late copy comes does not take the place of a newer one, and comes back for nobody',
@@ -156,10 +157,15 @@ export const mutants = [
   {
     name: 'forced: what was lost is not sent again or known to be done',
     file: 'src/session/once.ts',
-    find: 'if (kv && toText(kv.value) === receipt.value) {',
-    replace: 'if (!kv) {',
+    find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+    replace: '',
     test: force,
     title: 'whose answer was lost is known to have hit, although what it said is removed by then',
+    also: {
+      file: 'src/session/once.ts',
+      find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+      replace: '',
+    },
   },
   {
     name: 'health: a closed Conclave sends',
@@ -1192,26 +1198,55 @@ export const mutants = [
   {
     name: 'what is done once does not compare the epoch',
     file: 'src/session/once.ts',
-    find: 'if: [epoch, ...parts.if],',
-    replace: 'if: [...parts.if],',
+    find: 'if: [epoch, isFirst, ...parts.if],',
+    replace: 'if: [isFirst, ...parts.if],',
     test: permits,
     title: 'that was given up in time is not done later',
   },
   {
     name: 'what is done once reads no receipt',
     file: 'src/session/once.ts',
-    find: 'if (kv && toText(kv.value) === receipt.value) {',
-    replace: 'if (kv && !receipt.value) {',
+    find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+    replace: '',
     test: permits,
     title: 'is done once, beside one that another does meanwhile',
+    also: {
+      file: 'src/session/once.ts',
+      find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+      replace: '',
+    },
   },
   {
     name: 'any receipt will do',
     file: 'src/session/once.ts',
-    find: 'if (kv && toText(kv.value) === receipt.value) {',
-    replace: 'if (kv && toText(kv.value)) {',
+    find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+    replace: 'if (kv) return doneAt(kv);',
     test: permits,
     title: 'is done when it says so, and is not done again when another has come since',
+  },
+  {
+    name: 'once: a copy that comes before the fence is done again',
+    file: 'src/session/once.ts',
+    find: 'if: [epoch, isFirst, ...parts.if],',
+    replace: 'if: [epoch, ...parts.if],',
+    test: onceTests,
+    title: 'is done once, though somebody undoes it before its copy comes',
+  },
+  {
+    name: 'once: a copy that is answered is taken for the first',
+    file: 'src/session/once.ts',
+    find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+    replace: '',
+    test: onceTests,
+    title: 'is done, though the answer is that of its copy',
+  },
+  {
+    name: 'once: a slot does not know what was done in it',
+    file: 'src/session/receipts.ts',
+    find: 'result.isDone ? { ...slot, modRevision: result.revision } : slot',
+    replace: 'slot',
+    test: onceTests,
+    title: 'is done once, though somebody undoes it before its copy comes',
   },
   {
     name: 'once: what a lost session has left open counts as not done',
@@ -1606,4 +1641,5 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...recipeMutants,
 ];

@@ -102,6 +102,46 @@ describe('what is done once', () => {
   });
 });
 
+/** As by a proxy that sends again what it has no answer to, while we still wait for the first answer. */
+describe('a transaction that the network doubles', () => {
+  const make: OnceParts = { if: [compare.createRevision('mark', '=', 0n)], then: mark.then };
+
+  it('is done once, though somebody undoes it before its copy comes', async () => {
+    await using world = await World.open();
+    await using at = await stage(world);
+    await onceInAnySession(at.connection, { if: [], then: [put('other', 'x')] }, never); // leaves a receipt in the slot
+    world.repeatRequest(at.peer, { method: 'txn', where: isWork, ms: 1_000, isSilent: true });
+    const doing = onceInAnySession(at.connection, make, never);
+    await world.settle();
+    const done = await revisionOf(world, 'mark');
+    await world.store.remove('mark');
+
+    const result = await world.run(doing);
+
+    expect(result).toMatchObject({ isDone: true, revision: done });
+    await world.advance(30_000);
+    expect(await times(world)).toBe(0);
+  });
+
+  it('is done, though the answer is that of its copy', async () => {
+    await using world = await World.open();
+    await using at = await stage(world);
+    const { engine } = world;
+    const execute = engine.execute.bind(engine);
+    engine.execute = ((method, request) => {
+      if (method !== 'txn' || !isWork(request as RequestTo<'txn'>)) return execute(method, request);
+      engine.execute = execute;
+      execute(method, request);
+      return execute(method, request);
+    }) satisfies typeof engine.execute;
+
+    const result = await onceInAnySession(at.connection, make, never);
+
+    expect(result).toMatchObject({ isDone: true, revision: await revisionOf(world, 'mark') });
+    await expectOnce(world);
+  });
+});
+
 /** The session ends in the store. */
 const ends: readonly (readonly [string, (world: World, at: Stage) => Promise<unknown>])[] = [
   ['ends by its lease', (world, { peer }) => world.expireSession(peer)],
