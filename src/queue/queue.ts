@@ -1,15 +1,10 @@
 import { isConclaveError } from '../base/errors.js';
 import type { InferInput, InferOutput, StandardSchema } from '../base/schema.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
-import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
-import { demand } from '../session/demand.js';
-import { Hold } from '../session/hold.js';
-import { Line } from '../session/line.js';
-import { amongTheFirst } from '../session/rules.js';
 import type { Timing } from './calendar.js';
 import { cancel } from './cancel.js';
-import { Consumer, permitLost } from './consumer.js';
+import { Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { draftOf, transactions } from './draft.js';
@@ -20,6 +15,7 @@ import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
 import { setPaused } from './pause.js';
+import { Permits } from './permits.js';
 import {
   type CheckedQueueOptions,
   checkQueueOptions,
@@ -64,7 +60,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   readonly #options: CheckedQueueOptions;
   readonly #enqueuer: Enqueuer;
   readonly #consumer: Consumer;
-  readonly #permits: Admission;
+  readonly #permits: Permits;
   readonly #schedules: Schedules;
   readonly #upkeep: Upkeep;
 
@@ -78,9 +74,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const onEnd = (group: string | undefined): void => this.#fill(group);
     const search = new Search(connection.store, layout.ready);
     this.#consumer = new Consumer(this.#parts, this.#options, search, onEnd);
-    const title = `permit of ${layout.title}`;
-    const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
-    this.#permits = new Admission(connection, { lines: [line], title });
+    this.#permits = new Permits(this.#parts, this.#options.maxRunning);
     this.deadLetters = new DeadLetters(this.#parts, onEnd);
     this.#schedules = new Schedules(this.#parts, this.#options);
     const fire: Duty = (signal) => fireSchedules(this.#parts, onEnd, signal);
@@ -133,7 +127,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     try {
       wait.signal.throwIfAborted();
       this.#upkeep.start();
-      return await this.#receive(wait);
+      return await this.#permits.with(wait, (permit) => this.#consumer.receive(wait, permit));
     } finally {
       wait.end();
     }
@@ -255,43 +249,6 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const groups = new Set(drafts.map(({ body }) => body.group));
     for (const group of groups) this.#fill(group);
     return enqueued;
-  }
-
-  async #receive(wait: Wait): Promise<Delivery> {
-    const { maxRunning } = this.#options;
-    if (maxRunning === Infinity) return this.#consumer.receive(wait);
-    while (true) {
-      const permit = wait.immediate ? await this.#tryPermit(wait) : await this.#permit(wait);
-      try {
-        return await this.#consumer.receive(wait, permit);
-      } catch (error) {
-        void permit.release().catch(() => {});
-        // With the session: the next one may have another.
-        if (error !== permitLost || this.#connection.isForOneSession) throw error;
-      }
-    }
-  }
-
-  #permit({ signal }: Wait): Promise<Hold> {
-    const { maxRunning } = this.#options;
-    return this.#permits.acquire(
-      demand(amongTheFirst(maxRunning)),
-      { signal },
-      (admitted) => new Hold(admitted),
-    );
-  }
-
-  async #tryPermit(wait: Wait): Promise<Hold> {
-    const { maxRunning } = this.#options;
-    const options = { signal: wait.signal };
-    const permit = await this.#permits.tryAcquire(
-      demand(amongTheFirst(maxRunning)),
-      options,
-      (admitted) => new Hold(admitted),
-    );
-    if (permit) return permit;
-    wait.obstacle = `; ${maxRunning} jobs run already`;
-    throw wait.timeout();
   }
 
   /** In the background: should it not come to that, whoever looks after the queue does it. */

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as v from 'valibot';
 import { type Conclave, prefix, type Queue } from '../../src/index.js';
 import { type Peer, World } from '../../src/testing/index.js';
@@ -294,53 +294,47 @@ describe('each instant is fired once', () => {
     worker = workedOn(queueOf(second));
   });
 
+  afterEach(async () => {
+    await worker.stop();
+    await world[Symbol.asyncDispose]();
+  });
+
   it('by one of two', async () => {
-    await using _world = world;
     await world.advance(51_000);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
-    await worker.stop();
   });
 
   it.each(['queue.fire', 'queue.fired'])('though the one that does it dies at %s', async (probe) => {
-    await using _world = world;
     const fault = world.onProbe(probe, (peer: Peer) => world.crash(peer), { client: first });
     await world.advance(51_000);
     fault.cancel();
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
-    await worker.stop();
   });
 
   it('though the one that does it stands still, and goes on when another has taken over', async () => {
-    await using _world = world;
     const fault = world.onProbe('queue.fire', (peer: Peer) => world.pause(peer), { client: first });
     await world.advance(41_000);
     fault.cancel();
     world.resume(first);
     await world.advance(10_000);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
-    await worker.stop();
   });
 
   it('though its answer is lost', async () => {
-    await using _world = world;
     const fault = world.dropReply(first, { method: 'txn', where: isFiring });
     await world.advance(51_000);
     expect(fault.hasFired).toBe(true);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
-    await worker.stop();
   });
 
   it('though a copy of the request arrives later', async () => {
-    await using _world = world;
     const fault = world.repeatRequest(first, { method: 'txn', where: isFiring, ms: 15_000 });
     await world.advance(51_000);
     expect(fault.hasFired).toBe(true);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
-    await worker.stop();
   });
 
   it('though the request arrives only when the schedule is gone, and another has its name', async () => {
-    await using _world = world;
     const fault = world.delayRequest(first, { method: 'txn', where: isFiring, ms: 3_000 });
     world.onProbe('queue.fired', (peer: Peer) => world.pause(peer), { client: first });
     await world.advance(10_001);
@@ -349,28 +343,23 @@ describe('each instant is fired once', () => {
     await world.advance(20_000);
     expect(fault.hasFired).toBe(true);
     expect(worker.runs).toEqual({});
-    await worker.stop();
   });
 
   it('though the clock of the one that does it goes back', async () => {
-    await using _world = world;
     await world.advance(21_000);
     world.jumpWall(first, -15_000);
     await world.advance(30_001);
     // At the second 51 its clock shows 36.
     expect(worker.runs).toEqual(firesOf('s', ...instants(3)));
-    await worker.stop();
   });
 
   it('though it was found that the store had no space', async () => {
-    await using _world = world;
     world.engine.noSpace = true;
     await world.advance(25_000);
     expect(worker.runs).toEqual({});
     world.engine.noSpace = false;
     await world.advance(30_000);
     expect(worker.runs).toMatchObject(firesOf('s', ...instants(4)));
-    await worker.stop();
   });
 });
 
@@ -389,7 +378,7 @@ describe('what was missed while nobody was there', () => {
     const queue = second.queue('q', { maxRunning: 1 });
     await expect(queue.receive({ timeoutMs: 0 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' });
     await world.advance(1_000);
-    return waiting(world);
+    return await waiting(world);
   }
   const at = (minutes: number): string => `s@${iso(start + minutes * minute)}`;
 
