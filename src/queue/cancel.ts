@@ -56,7 +56,7 @@ async function removeWaiting(
   const job = { id, body, record: recordIn(waiting) };
   const end = { state: 'cancelled' as const, at: connection.runtime.wallNow() };
   const stands = compare.modRevision(place, '=', waiting.modRevision);
-  const move = await retention.ended(layout, job, end);
+  const move = await retention.moveToEnd(layout, job, end);
   const { isDone } = await onceInAnySession(
     connection,
     { if: [stands], then: [remove(place), ...move.then] },

@@ -1,10 +1,9 @@
 import { toText } from '../base/bytes.js';
-import type { Timer } from '../base/runtime.js';
-import { raceSignal } from '../base/wait.js';
 import { sendWithinQuota } from '../session/within-quota.js';
 import { compare, get, prefix, range, remove, txn, type TxnOp } from '../store/operations.js';
 import { readTogether } from '../store/read-together.js';
 import type { KeyValue } from '../store/results.js';
+import { Alarm } from './alarm.js';
 import { bodyIn, recordIn } from './job.js';
 import { idIn } from './lane.js';
 import { toGroup, toReady } from './moves.js';
@@ -33,16 +32,16 @@ export async function promoteDue(
 ): Promise<void> {
   const { connection, layout } = parts;
   const { runtime, store } = connection;
-  const alarm = new Alarm(parts, signal);
+  const alarm = new Alarm(runtime, signal);
   const watch = store.listen(
     prefix(layout.delayed),
     { exclude: ['delete'] },
     {
-      created: () => {},
+      created: () => alarm.noLaterThan(0), // for what was put before it watched
       events: (_revision, events) => {
         for (const { kv } of events) alarm.noLaterThan(dueOf(kv, layout.delayed));
       },
-      ended: () => alarm.noLaterThan(0),
+      ended: (error) => alarm.fail(error),
     },
   );
   let wholeAt = -Infinity;
@@ -106,45 +105,4 @@ async function promote(
 /** @returns wall clock, milliseconds since 1970 */
 function dueOf({ key }: KeyValue, delayed: string): number {
   return Number.parseInt(toText(key).slice(delayed.length, delayed.length + 16), 16);
-}
-
-/** Rings at the earliest of the times it was told. */
-class Alarm {
-  readonly #parts: QueueParts;
-  readonly #signal: AbortSignal;
-  #at = Infinity;
-  #timer: Timer | undefined;
-  #ring: () => void = () => {};
-
-  constructor(parts: QueueParts, signal: AbortSignal) {
-    this.#parts = parts;
-    this.#signal = signal;
-  }
-
-  reset(at: number): void {
-    this.#at = at;
-  }
-
-  noLaterThan(at: number): void {
-    if (at >= this.#at) return;
-    this.#at = at;
-    this.#set();
-  }
-
-  async wait(): Promise<void> {
-    const rings = new Promise<void>((resolve) => (this.#ring = resolve));
-    this.#set();
-    await raceSignal(rings, this.#signal);
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-  }
-
-  #set(): void {
-    const { runtime } = this.#parts.connection;
-    this.#timer?.cancel();
-    const delayMs = Math.min(aheadMs, Math.max(0, this.#at - runtime.wallNow()));
-    this.#timer = runtime.setTimer(delayMs, () => this.#ring(), { background: true });
-  }
 }

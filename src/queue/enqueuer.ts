@@ -1,20 +1,11 @@
 import { isConclaveError, OutcomeUnknownError, ResourceExhaustedError } from '../base/errors.js';
 import { atOnce } from '../session/at-once.js';
 import { onceInAnySession, type OnceResult } from '../session/once.js';
-import {
-  compare,
-  type Compare,
-  get,
-  type GetOp,
-  type Op,
-  prefix,
-  put,
-  txn,
-  type TxnOp,
-} from '../store/operations.js';
+import { compare, type Compare, get, type GetOp, type Op, prefix, type TxnOp } from '../store/operations.js';
 import { readTogether } from '../store/read-together.js';
-import { hex16, type Lane } from './lane.js';
-import { encode, freshRecord, type JobBody } from './job.js';
+import { freshRecord, type JobBody } from './job.js';
+import { aboveFloors, floorReads, landingPlace, lanesOfAll, putJobUnlessKnown } from './landing.js';
+import type { Move } from './moves.js';
 import type { QueueParts } from './settle.js';
 
 /** A job on its way into the queue. */
@@ -120,24 +111,14 @@ export class Enqueuer {
   /** The present revision, the floors of the lanes, and how many jobs there are if that is limited. */
   async #look(units: readonly Unit[], signal: AbortSignal): Promise<Present> {
     const { connection, layout } = this.#parts;
-    const lanes = new Map<string, Lane>();
-    for (const { body } of units.flatMap(({ drafts }) => drafts)) {
-      for (const lane of this.#lanesOf(body)) lanes.set(lane.prefix, lane);
-    }
+    const bodies = units.flatMap(({ drafts }) => drafts.map(({ body }) => body));
+    const lanes = lanesOfAll(layout, bodies);
     const isBounded = this.#maxSize !== Infinity;
-    const reads: GetOp[] = [...lanes.values()].map(({ floorKey }) => get(floorKey, { keysOnly: true }));
+    const reads: GetOp[] = [...floorReads(lanes)];
     if (isBounded) reads.push(get(prefix(layout.jobs), { countOnly: true }));
     const { revision, results } = await readTogether(connection.store, reads, { signal });
     const size = isBounded ? (results.at(-1)?.count ?? 0) : 0;
-    const hasFloor = [...lanes.values()].map((lane, i) => [lane, (results[i]?.kvs.length ?? 0) > 0] as const);
-    return { revision, lanes: hasFloor, size };
-  }
-
-  /** The lanes it goes through: those of a group come to the ready ones in the end. */
-  #lanesOf({ priority, group }: Draft['body']): readonly Lane[] {
-    const { layout } = this.#parts;
-    const ready = layout.ready.lane(priority);
-    return group === undefined ? [ready] : [ready, layout.group(group).lane(priority)];
+    return { revision, floors: aboveFloors(lanes, results, revision), size };
   }
 
   #refuseTooMany(units: readonly Unit[], { size }: Present): readonly Unit[] {
@@ -159,32 +140,24 @@ export class Enqueuer {
 
   #compose(
     drafts: readonly Draft[],
-    { revision, lanes }: Present,
+    { revision, floors }: Present,
   ): { readonly ops: readonly Op[]; readonly conditions: readonly Compare[] } {
     const { layout } = this.#parts;
-    const conditions = lanes.map(([lane, hasFloor]) =>
-      hasFloor ? lane.isAbove(revision) : lane.hasNoFloor(),
-    );
     // Then nobody has put one since it was counted.
-    if (this.#maxSize !== Infinity)
-      conditions.push(compare.createRevision(prefix(layout.jobs), '<', revision + 1n));
-    const floors = lanes
-      .filter(([, hasFloor]) => !hasFloor)
-      .map(([lane]) => put(lane.floorKey, hex16(revision - 1n)));
-    return { ops: [...floors, ...drafts.map((draft, i) => this.#putting(draft, revision, i))], conditions };
+    const isStillSo =
+      this.#maxSize === Infinity ? [] : [compare.createRevision(prefix(layout.jobs), '<', revision + 1n)];
+    return {
+      ops: [...floors.then, ...drafts.map((draft, i) => this.#putting(draft, revision, i))],
+      conditions: [...floors.if, ...isStillSo],
+    };
   }
 
-  #putting({ id, body, runAt }: Draft, revision: bigint, index: number): TxnOp {
+  #putting(draft: Draft, revision: bigint, index: number): TxnOp {
     const { layout, connection } = this.#parts;
+    const { id, runAt } = draft;
     const isEarly = runAt !== undefined && runAt > connection.runtime.wallNow();
-    const [ready, group] = this.#lanesOf(body);
-    const place = isEarly ? layout.delayedAt(runAt, id) : (group ?? ready)?.keyOf(revision, index, id);
-    if (place === undefined) throw new TypeError('a job without a lane');
-    const keys = [layout.job(id), ...(body.isNamed ? [layout.result(id), layout.deadOf(id)] : [])];
-    return txn({
-      if: keys.map((key) => compare.createRevision(key, '=', 0n)),
-      then: [put(layout.job(id), encode({ ...body, place })), put(place, encode(freshRecord))],
-    });
+    const place = isEarly ? layout.delayedAt(runAt, id) : landingPlace(layout, draft, revision, index);
+    return putJobUnlessKnown(layout, draft, place, freshRecord);
   }
 
   /** Which of them were put. If the answer is lost, the store tells: what it put at that revision, it put then. */
@@ -220,7 +193,6 @@ export class Enqueuer {
 
 interface Present {
   readonly revision: bigint;
-  /** Each with whether it has a floor yet. */
-  readonly lanes: readonly (readonly [Lane, boolean])[];
+  readonly floors: Move;
   readonly size: number;
 }

@@ -1,40 +1,44 @@
 import { isConclaveError } from '../base/errors.js';
-import { type InferInput, type InferOutput, type StandardSchema, validate } from '../base/schema.js';
-import { Wait, type WaitOptions } from '../base/wait.js';
+import type { InferInput, InferOutput, StandardSchema } from '../base/schema.js';
+import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
 import { demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
 import { amongTheFirst } from '../session/rules.js';
+import type { Timing } from './calendar.js';
 import { cancel } from './cancel.js';
 import { Consumer, permitLost } from './consumer.js';
-import { checkJson, type Delivery } from './delivery.js';
-import { type Draft, type Enqueued, Enqueuer, jobsPerTransaction } from './enqueuer.js';
+import { DeadLetters } from './dead-letters.js';
+import type { Delivery } from './delivery.js';
+import { draftOf, transactions } from './draft.js';
+import { type Draft, type Enqueued, Enqueuer } from './enqueuer.js';
+import { type QueueEvent, queueEvents } from './events.js';
+import { fireSchedules } from './firing.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
 import { setPaused } from './pause.js';
 import {
   type CheckedQueueOptions,
-  checkEnqueueOptions,
   checkQueueOptions,
   type EnqueueOptions,
   type QueueOptions,
 } from './queue-options.js';
 import { Retention } from './retention.js';
+import type { Schedule } from './schedule.js';
+import { type ScheduleOptions, Schedules } from './schedules.js';
 import { Search } from './search.js';
 import type { QueueParts } from './settle.js';
-import { Upkeep } from './upkeep.js';
+import { type JobEnd, waitFor } from './wait-for.js';
+import { type Duty, Upkeep } from './upkeep.js';
 import { work, type WorkOptions } from './work.js';
 
 /** One of the jobs of `enqueueAll`. */
 export interface NewJob<Input> extends EnqueueOptions {
   readonly value: Input;
 }
-
-/** The largest value, as JSON: the server refuses requests of more than 1.5 MB. */
-const maxValueBytes = 900_000;
 
 /**
  * A queue of jobs, for workers in any number of processes: each job is worked on by one at a time, until one has done it.
@@ -53,12 +57,15 @@ const maxValueBytes = 900_000;
  * Use one object for a queue in a process: what it enqueues keeps its order, and who waits shares requests.
  */
 export class Queue<Schema extends StandardSchema = StandardSchema> {
+  /** Jobs that failed for good: to be looked at, retried or dropped. */
+  readonly deadLetters: DeadLetters;
   readonly #connection: Connection;
   readonly #parts: QueueParts;
   readonly #options: CheckedQueueOptions;
   readonly #enqueuer: Enqueuer;
   readonly #consumer: Consumer;
   readonly #permits: Admission;
+  readonly #schedules: Schedules;
   readonly #upkeep: Upkeep;
 
   /** @internal No I/O. @throws TypeError, RangeError for a bad name or option */
@@ -74,7 +81,10 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const title = `permit of ${layout.title}`;
     const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
     this.#permits = new Admission(connection, { lines: [line], title });
-    this.#upkeep = new Upkeep(this.#parts, this.#options, []);
+    this.deadLetters = new DeadLetters(this.#parts, onEnd);
+    this.#schedules = new Schedules(this.#parts, this.#options);
+    const fire: Duty = (signal) => fireSchedules(this.#parts, onEnd, signal);
+    this.#upkeep = new Upkeep(this.#parts, this.#options, [fire]);
   }
 
   /**
@@ -85,7 +95,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
    * was lost sight of: call again with the same `id`
    */
   async enqueue(value: InferInput<Schema>, options: EnqueueOptions = {}): Promise<Enqueued> {
-    const draft = await this.#draft(value, options);
+    const draft = await draftOf(this.#parts, this.#options, value, options);
     const [enqueued] = await this.#put([draft]);
     if (!enqueued) throw new TypeError('nothing was put');
     return enqueued;
@@ -101,7 +111,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const drafts: Draft[] = [];
     for (const job of jobs as readonly NewJob<InferInput<Schema>>[]) {
       const { value, ...options } = job;
-      drafts.push(await this.#draft(value, options));
+      drafts.push(await draftOf(this.#parts, this.#options, value, options));
     }
     const enqueued: Enqueued[] = [];
     for (const some of transactions(drafts)) enqueued.push(...(await this.#put(some)));
@@ -146,6 +156,40 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     return work(this.#connection, title, (wait) => this.receive(wait), handler, options);
   }
 
+  /**
+   * Puts a job at each of the times, until `unschedule`: `{ cron: '0 3 * * *', timeZone: 'Europe/Berlin' }` or
+   * `{ everyMs: 60_000 }`. For every process to call when it starts: the same again changes nothing; another timing begins now,
+   * anything else holds from the next job on.
+   *
+   * Each instant is fired once, whatever crashes, by one of the processes that have called this or `receive`, by its clock.
+   * The job's id is the name, `@` and the instant (ISO 8601). While none of them was there instants are missed, see `catchUp`.
+   * A clock that goes back fires nothing again. `maxSize` does not stop it: nobody would hear of that.
+   *
+   * @returns the schedule, with its next instant
+   * @throws TypeError, RangeError, InvalidValueError before any I/O; ConflictError if a newer version of this library has put
+   * it; otherwise as `enqueue`
+   */
+  async schedule(
+    name: string,
+    when: Timing,
+    value: InferInput<Schema>,
+    options: ScheduleOptions = {},
+  ): Promise<Schedule> {
+    const schedule = await this.#schedules.put(name, when, value, options);
+    this.#upkeep.start();
+    return schedule;
+  }
+
+  /** Ends a schedule; jobs that it has put stay. @returns false if there is none @throws as `enqueue` */
+  async unschedule(name: string): Promise<boolean> {
+    return this.#schedules.remove(name);
+  }
+
+  /** All schedules of the queue, by name. @throws ConflictError if a newer version of this library has put one */
+  async schedules(): Promise<readonly Schedule[]> {
+    return this.#schedules.list();
+  }
+
   /** From when this resolves on nobody takes a job, in any process. What runs goes on. @throws as `enqueue` */
   async pause(): Promise<void> {
     return setPaused(this.#parts, true);
@@ -174,27 +218,36 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     return was?.state;
   }
 
-  async #draft(value: unknown, options: EnqueueOptions): Promise<Draft> {
-    const { layout, connection } = this.#parts;
-    const { id, runAt, ...checked } = checkEnqueueOptions(options, this.#options, `${layout.title}: enqueue`);
-    const { schema } = this.#options;
-    connection.closing.throwIfAborted();
-    if (schema) await validate(schema, value, `value for ${layout.title}`);
-    const bytes = Buffer.byteLength(JSON.stringify(checkJson(value)));
-    if (bytes > maxValueBytes)
-      throw new RangeError(`a value of ${bytes} bytes is too large for a job (at most ${maxValueBytes})`);
-    const { priority, attempts, backoff, group, expiresAt } = checked;
-    const body = {
-      value,
-      priority,
-      attempts,
-      backoff,
-      enqueuedAt: connection.runtime.wallNow(),
-      ...(group !== undefined && { group }),
-      ...(expiresAt !== undefined && { expiresAt }),
-      ...(id !== undefined && { isNamed: true as const }),
-    };
-    return { id: id ?? connection.runtime.id().toString(16).padStart(16, '0'), body, runAt, bytes };
+  /**
+   * Waits until a job has ended, and tells how; at once if it has already. One read and one watch of one key, however long
+   * it takes; goes on while the store is away. A dead letter has ended, one that was put back has not.
+   *
+   * Of a job without an `id` of its own nothing is kept but a result. If nothing at all is kept (`keepMs: 0`, or the store
+   * had no space), one that was acknowledged although somebody had cancelled it counts as cancelled.
+   *
+   * @throws NotFoundError if there is no such job: it was never put, or ended longer than `keepMs` ago;
+   * WaitTimeoutError, the signal's reason, ClosedError; AuthError
+   */
+  async waitFor<Result = unknown>(id: string, options: WaitOptions = {}): Promise<JobEnd<Result>> {
+    return (await waitFor(this.#parts, id, options)) as JobEnd<Result>;
+  }
+
+  /**
+   * What happens to the jobs, wherever, in order: from now on, beginning with `watching`. None twice, and none left out
+   * without saying so: what was compacted away before it could be told is `missed`. A delivery that ends is told once, by
+   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`.
+   *
+   * One watch, over all that is stored of the queue, and nothing before the first `next()`. `break` ends it. While nobody
+   * reads, the watch stops; it goes on where it was.
+   *
+   * @throws the signal's reason; ClosedError; AuthError; ConflictError if a newer version of this library wrote something.
+   * It does not end otherwise: while the store is away it waits.
+   */
+  events(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<QueueEvent, void, undefined> {
+    checkOptions(options, ['signal'], `${this.#parts.layout.title}: events`);
+    return queueEvents(this.#parts, options.signal);
   }
 
   async #put(drafts: readonly Draft[]): Promise<readonly Enqueued[]> {
@@ -248,24 +301,4 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const filling = fillGroup(this.#parts, group, groupConcurrency, this.#connection.closing);
     void this.#connection.track(filling.catch((error: unknown) => void isConclaveError(error)));
   }
-}
-
-/** No more than one transaction can carry, and none of them twice the same id. */
-function transactions(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
-  const all: Draft[][] = [];
-  let ids = new Set<string>();
-  let bytes = 0;
-  for (const draft of drafts) {
-    bytes += draft.bytes;
-    const last = all.at(-1);
-    if (last && last.length < jobsPerTransaction && bytes <= maxValueBytes && !ids.has(draft.id)) {
-      last.push(draft);
-      ids.add(draft.id);
-    } else {
-      all.push([draft]);
-      ids = new Set([draft.id]);
-      bytes = draft.bytes;
-    }
-  }
-  return all;
 }

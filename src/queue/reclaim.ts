@@ -69,7 +69,7 @@ async function reclaim(
   const body = bodyIn(jobs.kvs[0]);
   const now = runtime.wallNow();
   const move = async (job: KnownJob): Promise<Move> => {
-    if (cancels.kvs.length > 0) return retention.ended(layout, job, { state: 'cancelled', at: now });
+    if (cancels.kvs.length > 0) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
     if (job.record.crashes >= maxCrashes) return toDead(layout, job, 'crashed', now);
     return toReady(layout, job, revision);
   };

@@ -17,6 +17,11 @@ export class Retention {
     this.keepMs = keepMs;
   }
 
+  /** Nothing remains of the job but how it ended, for a while; not even that if nothing is kept. */
+  async moveToEnd(layout: QueueLayout, job: KnownJob, end: EndRecord): Promise<Move> {
+    return this.keepMs === 0 ? toEnd(layout, job) : toResult(layout, job, end, await this.lease());
+  }
+
   /** A lease that ends after `keepMs`, or at most a tenth later. */
   lease(): Promise<bigint> {
     const { runtime, store } = this.#connection;
@@ -31,11 +36,6 @@ export class Retention {
     this.#grantedAtWall = wallNow;
     this.#lease = lease;
     return lease;
-  }
-
-  /** What ending a job consists of, with how it ended kept for whoever wants to know. */
-  async ended(layout: QueueLayout, job: KnownJob, end: EndRecord): Promise<Move> {
-    return this.keepMs === 0 ? toEnd(layout, job) : toResult(layout, job, end, await this.lease());
   }
 
   /** It was not granted, or is gone. */

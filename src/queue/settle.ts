@@ -189,7 +189,8 @@ class Settlement {
   async #ended(end: EndRecord): Promise<Move> {
     const { layout, retention } = this.#parts;
     const isOfInterest = end.state === 'cancelled' || end.result !== undefined || this.#job.body.isNamed;
-    return isOfInterest && !this.#isFull ? retention.ended(layout, this.#job, end) : toEnd(layout, this.#job);
+    if (!isOfInterest || this.#isFull) return toEnd(layout, this.#job);
+    return retention.moveToEnd(layout, this.#job, end);
   }
 }
 

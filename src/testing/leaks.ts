@@ -39,13 +39,14 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
     mayPass: ownerOf(lease)?.isDisturbed ?? false,
   });
 
-  const { leases } = engine.execute('leaseList', {});
-  /** It keeps something for a while, such as the results of jobs. */
-  const keepsOnly = (id: bigint): boolean => {
-    const { keys } = engine.execute('leaseTimeToLive', { id, keys: true });
-    return keys.length > 0 && keys.every((key) => isMeantToStay(Buffer.from(key).toString()));
-  };
   const isMeantToStay = (key: string): boolean => isSetting(key) || mayRemain(key);
+  /** Keeps something for a while, by design longer than whoever put it there. */
+  const isKeeping = (id: bigint): boolean => {
+    const { keys: attached } = engine.execute('leaseTimeToLive', { id, keys: true });
+    return attached.length > 0 && attached.every((key) => isMeantToStay(Buffer.from(key).toString()));
+  };
+
+  const { leases } = engine.execute('leaseList', {});
   const namespaces = new Set(peers.map(({ namespace }) => namespace));
   const keys = [...namespaces]
     .flatMap((namespace) => engine.execute('get', get(prefix(`${namespace}/`))).kvs)
@@ -53,7 +54,7 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
   return [
     ...keys.map((kv) => leak(`key ${textOf(kv)}`, kv.lease)),
     ...leases
-      .filter((id) => !isCrashed(id) && !keepsOnly(id))
+      .filter((id) => !isCrashed(id) && !isKeeping(id))
       .map((id) => leak(`lease ${id.toString(16)}${by(ownerOf(id))}`, id)),
     ...peers.filter(({ activity }) => activity !== 'crashed').flatMap(leaksOf),
   ];
