@@ -334,6 +334,22 @@ describe('a round', () => {
     await expectClean(world, [b, c]);
   });
 
+  it('whose party closes its Conclave while its request is on its way goes on waiting', async () => {
+    await using world = await World.open();
+    const [a, b, c] = await three(world);
+    const first = watched(world, c.barrier.wait());
+    await world.settle();
+    world.latency(a.client, { requestMs: 20, replyMs: 20 });
+    const late = a.wait();
+    await world.advance(5);
+    const closing = a.client.close();
+    await world.advance(1_000);
+    expect(await late).toMatchObject({ code: 'CLOSED' });
+    await closing;
+    await world.run(Promise.all([b.wait(), b.wait()]));
+    expect(await world.run(first.promise)).toMatchObject({ index: 0 });
+  });
+
   it('rejects at once whose session is lost, and the others, naming it', async () => {
     await using world = await World.open();
     const [a, b, c] = await three(world);

@@ -143,7 +143,7 @@ export const barrierMutants = [
     find: '  session.chore(\n',
     replace: '  Array.of(\n',
     test: entering,
-    title: 'whose party closes its Conclave goes on waiting',
+    title: 'whose party closes its Conclave while its request is on its way goes on waiting',
   },
   {
     name: 'barrier: outcomes stay while others are there',
