@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
 import { checkNamespace, type Place } from './base/keys.js';
-import type { Runtime, Timer } from './base/runtime.js';
 import { checkOptions } from './base/wait.js';
-import { maxTimerMs } from './base/runtime.js';
+import { type FoundationOptions, checkTtl, keepProcessAlive } from './conclave-options.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import {
   forceRelease,
@@ -26,33 +25,13 @@ import { MultiLock } from './lock/multi-lock.js';
 import type { LockOptions, ReentrantOptions } from './lock/options.js';
 import { RwLock } from './lock/rw-lock.js';
 import { Semaphore, type SemaphoreOptions } from './lock/semaphore.js';
+import { Queue } from './queue/queue.js';
+import type { QueueOptions } from './queue/queue-options.js';
+import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
+import { RecipeQueue } from './queue/recipe-queue.js';
+import type { StandardSchema } from './base/schema.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
-
-export interface ConclaveOptions {
-  /** First part of every key. @default 'conclave' */
-  readonly namespace?: string;
-  /**
-   * How long the store keeps what a crashed process held, milliseconds, whole seconds from 2000. Shorter means faster
-   * takeover and less patience with a slow network. @default 15000
-   */
-  readonly sessionTtlMs?: number;
-  /** How long an unreachable store is tried before a call that does not wait gives up, milliseconds. @default 5000 */
-  readonly dialTimeoutMs?: number;
-  /** Shown to others as who holds or waits. @default host name and process id */
-  readonly holder?: string;
-  /** Time and chance; for tests. @default the system's */
-  readonly runtime?: Runtime;
-}
-
-/** What `Conclave.over` needs besides. */
-export interface FoundationOptions extends ConclaveOptions {
-  readonly runtime: Runtime;
-  /** An open Conclave keeps the process alive. @default false */
-  readonly keepsAlive?: boolean;
-  /** Where this is said to run. @default this host and process */
-  readonly process?: { readonly host: string; readonly pid: number };
-}
 
 /** What `Conclave` and `SessionConclave` are made of. */
 interface Parts {
@@ -147,6 +126,27 @@ export class Conclave implements AsyncDisposable {
   /** Opens once `count` have arrived, and stays open. No I/O. @throws TypeError, RangeError for a bad name or count */
   latch(place: Place, options: LatchOptions): CountDownLatch {
     return new CountDownLatch(this.#parts.connection, place, options);
+  }
+
+  /** A queue of jobs. No I/O. @throws TypeError, RangeError for a bad name or option */
+  queue<Schema extends StandardSchema = StandardSchema>(
+    name: string,
+    options?: QueueOptions<Schema>,
+  ): Queue<Schema>;
+  /** A queue shared with programs in Go (`recipes.Queue`), at most once. No I/O. @throws TypeError for a bad path */
+  queue(place: { readonly path: string }, options?: { readonly prioritized?: false }): RecipeQueue;
+  /** The same with priorities (`recipes.PriorityQueue`). */
+  queue(place: { readonly path: string }, options: { readonly prioritized: true }): RecipePriorityQueue;
+  queue(
+    place: Place,
+    options: QueueOptions & { readonly prioritized?: boolean } = {},
+  ): Queue | RecipeQueue | RecipePriorityQueue {
+    const { connection } = this.#parts;
+    if (typeof place === 'string') return new Queue(connection, place, options);
+    checkOptions(options, ['prioritized'], 'queue({ path })');
+    return options.prioritized
+      ? new RecipePriorityQueue(connection, place.path)
+      : new RecipeQueue(connection, place.path);
   }
 
   /**
@@ -259,23 +259,4 @@ export class SessionConclave extends Conclave {
   isValid(): boolean {
     return this.#session.isValid();
   }
-}
-
-/** A year: what is longer was given in another unit. */
-const maxTtlMs = 31_536_000_000;
-
-function checkTtl(ttlMs: number): number {
-  if (!Number.isInteger(ttlMs) || ttlMs % 1_000 !== 0 || ttlMs < 2_000 || ttlMs > maxTtlMs) {
-    throw new RangeError(`a session's TTL must be whole seconds, from 2000 to ${maxTtlMs} ms; got ${ttlMs}`);
-  }
-  return ttlMs;
-}
-
-/** Sockets and background timers do not: a program that waits for its signal handler would end. */
-function keepProcessAlive(runtime: Runtime): Timer {
-  let timer = runtime.setTimer(maxTimerMs, renew);
-  function renew(): void {
-    timer = runtime.setTimer(maxTimerMs, renew);
-  }
-  return { cancel: () => timer.cancel() };
 }

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { type ConnectOptions, connect } from './connect.js';
-export { Conclave, type ConclaveOptions, type FoundationOptions, type SessionConclave } from './conclave.js';
+export { Conclave, type SessionConclave } from './conclave.js';
+export type { ConclaveOptions, FoundationOptions } from './conclave-options.js';
 export type { CloseOptions } from './session/connection.js';
 export type { ForceReleaseOptions, RequestReleaseOptions } from './session/asking.js';
 export type { Health, HealthOptions } from './session/health.js';
@@ -18,6 +19,23 @@ export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js'
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
+export type { Backoff } from './queue/job.js';
+export type { CronTiming, IntervalTiming, Timing } from './queue/calendar.js';
+export type { DeadLetter, DeadLetters } from './queue/dead-letters.js';
+export { type Delivery, FailJob, type RetryOptions } from './queue/delivery.js';
+export type { Enqueued } from './queue/enqueuer.js';
+export type { QueueEvent } from './queue/events.js';
+export type { JobHappening, QueueHappening } from './queue/happenings.js';
+export type { QueueState, RunningJob } from './queue/inspect.js';
+export type { DeadReason } from './queue/moves.js';
+export type { NewJob, Queue } from './queue/queue.js';
+export type { EnqueueOptions, QueueOptions } from './queue/queue-options.js';
+export type { JobEnd } from './queue/wait-for.js';
+export type { CatchUp, Schedule } from './queue/schedule.js';
+export type { ScheduleOptions } from './queue/schedules.js';
+export type { WorkOptions } from './queue/work.js';
+export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
+export type { RecipeQueue } from './queue/recipe-queue.js';
 export type { CyclicBarrier, Trip } from './barrier/cyclic-barrier.js';
 export type { DoubleBarrier } from './barrier/double-barrier.js';
 export type { BarrierProgress } from './barrier/entrance.js';

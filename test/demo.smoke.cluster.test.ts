@@ -61,7 +61,10 @@ const proof =
 /** A foreman is killed when nobody stands in line, the next one is paused when somebody does: seen from outside. */
 const succession =
   /observer .* no foreman yet\n[^]*observer .* the foreman is worker 2\n[^]*NO FOREMAN: worker 2 is gone, [^]*the foreman is (worker [1345])\n[^]*the foreman is worker [1345], right after \1: it stood in line\n/;
-const claims = /^(yes {2}.+\n){6}$/m;
+const claims = /^(yes {2}.+\n){8}$/m;
+/** All meet before the first receipt is sent, and one is killed with receipts in hand. */
+const receipts =
+  /(at the barrier: now all are there\n[^]*){4}; receipt (\S+) was in its hands\n[^]*sends receipt \2, attempt 2\n[^]*receipts sent +200\n/;
 
 it('the demo books every payment once on an etcd of its own, through a kill and a zombie', async () => {
   const run = demo();
@@ -72,6 +75,7 @@ it('the demo books every payment once on an etcd of its own, through a kill and 
   );
   expect(run.output).toMatch(succession);
   expect(run.output).toMatch(claims);
+  expect(run.output).toMatch(receipts);
   await expectNothingLeft();
 });
 
@@ -82,6 +86,7 @@ it('the demo does without etcd if there is none, and says so', async () => {
   expect(run.output).toMatch(/cut off[^]*takes over[^]*takes over[^]*REFUSED by the store/);
   expect(run.output).toMatch(succession);
   expect(run.output).toMatch(claims);
+  expect(run.output).toMatch(receipts);
   await expectNothingLeft();
 });
 

@@ -16,6 +16,7 @@ import {
 import { BarrierKeys } from '../src/barrier/barrier-keys.js';
 import { encodeOutcome } from '../src/barrier/outcome-value.js';
 import { type Conclave, connect, prefix, toText } from '../src/index.js';
+import { itemName, itemPrefix, nextItemName, priorityKeys } from '../src/queue/recipe-keys.js';
 import { lineOf } from '../src/session/line-kinds.js';
 import { encodeMessage } from '../src/session/release-request.js';
 import { encodeTicket } from '../src/session/ticket-value.js';
@@ -52,6 +53,9 @@ const layout = {
   'how that ended': double.leaveOut(42n),
   'lock delay': delayKey('conclave', linePrefix('conclave', 'lock', 'orders/42')),
   receipt: `${receiptPrefix('conclave', lease)}1`,
+  "queue, path '/q'": itemPrefix('/q') + itemName(1_789_473_600_000, 0.123456),
+  'with priority 7': priorityKeys('/q', 7).start + String(nextItemName(undefined)),
+  'and its guard': priorityKeys('/q', 7).guard,
 };
 
 it('the layout of the keys is what it has always been', () => {
@@ -78,6 +82,9 @@ it('the layout of the keys is what it has always been', () => {
     'how that ended': 'conclave/double-barrier/d/leave/000000000000002a/out',
     'lock delay': 'conclave/delay/conclave%2Flock%2Forders%252F42%2F',
     receipt: 'conclave/did/0007d3a5c90b1e4f/1',
+    "queue, path '/q'": '/q/1789473600000123456',
+    'with priority 7': '/q/00007/0000000000000000',
+    'and its guard': '__/q/00007',
   });
 });
 

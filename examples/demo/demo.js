@@ -1,6 +1,7 @@
 // npm run demo: five workers book the payments of a file into one ledger, each payment once, and elect a foreman who adds up
 // after every ten. The foreman is killed; the next one is paused until it has lost its lock and its office, and then writes
-// all the same. Ends with the proof, or with status 1.
+// all the same. When the books are closed the workers meet at a barrier and send 200 receipts, jobs of a queue; one more of
+// them is killed with some in hand. Ends with the proof, or with status 1.
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'conclave';
 import { readBookings, readLedger } from './booking.js';
@@ -8,6 +9,7 @@ import { ClientCrew, ProcessCrew } from './crew.js';
 import { Etcd, findEtcd } from './etcd.js';
 import { electionName, readTallies, talliedTogether } from './foreman.js';
 import { inEuros, readPayments } from './payments.js';
+import { orderReceipts, readReceipts, receiptCount, receiptQueue } from './receipts.js';
 import { Timeline } from './timeline.js';
 
 const sessionTtlMs = 2_000; // The shortest: a takeover that one can wait for.
@@ -77,12 +79,46 @@ async function perform(crew, conclave) {
   await timeline.until(({ tallied }) => tallied === payments.length);
   end.abort();
   await observing;
+  const receipts = await sendReceipts(
+    crew,
+    conclave,
+    timeline,
+    names.filter((name) => name !== victim),
+  );
   await crew.done();
   report(payments, timeline, {
     ledger: await readLedger(store),
     bookings: await readBookings(store),
     tallies: await readTallies(store),
+    receipts,
   });
+}
+
+/** @returns how each receipt has ended, and what is left of the queue */
+async function sendReceipts(crew, conclave, timeline, workers) {
+  const ordered = await orderReceipts(conclave, readPayments());
+  timeline.note(
+    'the demo',
+    `puts ${ordered.length} receipts to be sent into a queue, and calls the workers together`,
+  );
+  for (const name of workers) crew.order(name, { parties: workers.length });
+  await timeline.until(() => timeline.sent.length >= receiptCount / 4);
+  const [unlucky] = workers;
+  crew.order(unlucky, 'hang');
+  const hangs = await timeline.until(({ who, what }) => who === unlucky && what === 'hangs');
+  timeline.note(unlucky, `${crew.howToKill}; receipt ${hangs.id} was in its hands`, hangs.token);
+  await crew.kill(unlucky);
+  const again = timeline.until(({ what, id }) => what === 'sends' && id === hangs.id);
+  timeline.note(
+    (await again).who,
+    `sends receipt ${hangs.id}, attempt ${(await again).attempt}`,
+    (await again).token,
+  );
+  const ends = await readReceipts(
+    conclave,
+    ordered.map(({ id }) => id),
+  );
+  return { ends, hangs, state: await receiptQueue(conclave).inspect() };
 }
 
 /** Somebody who does not stand for election. */
@@ -119,7 +155,7 @@ async function takeover(timeline, lostToken) {
 }
 
 /** What the workers were told, against what is stored. */
-function report(payments, { booked, refused, foremen }, { ledger, bookings, tallies }) {
+function report(payments, { booked, refused, foremen, met }, { ledger, bookings, tallies, receipts }) {
   const sum = (list) => list.reduce((total, { cents }) => total + cents, 0);
   const row = (what, count, cents) =>
     console.log(`${what.padEnd(24)}${String(count).padStart(4)} payments ${inEuros(cents).padStart(14)}`);
@@ -127,7 +163,13 @@ function report(payments, { booked, refused, foremen }, { ledger, bookings, tall
   row('in the file', payments.length, sum(payments));
   row('acknowledged to workers', booked.length, sum(booked));
   row('in the shared ledger', ledger.booked, ledger.cents);
-  console.log(`${'late writes refused'.padEnd(24)}${String(refused.length).padStart(4)}\n`);
+  const line = (what, count) => console.log(`${what.padEnd(24)}${String(count).padStart(4)}`);
+  const { ends } = receipts;
+  const again = ends.filter(({ result }) => result?.attempt > 1);
+  line('late writes refused', refused.length);
+  line('receipts sent', ends.filter(({ state }) => state === 'completed').length);
+  line('of these, begun twice', again.length);
+  console.log();
 
   const tokens = payments.map(({ id }) => BigInt(bookings.get(id)?.token ?? 0));
   const claims = {
@@ -152,10 +194,26 @@ function report(payments, { booked, refused, foremen }, { ledger, bookings, tall
           cents === sum(payments.slice(0, count)) &&
           foremen.some((each) => each.foreman === by && String(each.token) === token),
       ),
+    'every receipt was acknowledged once, those of the killed worker by another, and nothing is left':
+      areDone(receipts),
+    'no receipt was begun before all workers had met': ends.every(
+      ({ result }) => BigInt(result.token) > BigInt(met[0].round),
+    ),
     'the observer saw one foreman, none, and then others, each with a higher token': isSuccession(foremen),
   };
   for (const [claim, holds] of Object.entries(claims)) console.log(`${holds ? 'yes' : 'NO '}  ${claim}`);
   if (!Object.values(claims).every(Boolean)) process.exitCode = 1;
+}
+
+function areDone({ ends, hangs, state }) {
+  const inHand = ends.filter(({ result }) => result.attempt > 1);
+  return (
+    ends.length === receiptCount &&
+    ends.every(({ state, result }) => state === 'completed' && result.by !== undefined) &&
+    inHand.length >= 1 &&
+    inHand.every(({ result }) => BigInt(result.token) > BigInt(hangs.token)) &&
+    state.ready + state.delayed + state.dead + state.running.length === 0
+  );
 }
 
 function isSuccession([none, first, gap, ...others]) {

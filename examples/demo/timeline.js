@@ -9,6 +9,10 @@ export class Timeline {
   refused = [];
   /** The foremen as an observer sees them come and go; undefined: there is none. */
   foremen = [];
+  /** Receipts, each time one was sent. */
+  sent = [];
+  /** Who has met whom at the barrier. */
+  met = [];
   #cents = 0;
 
   add(who, event) {
@@ -34,6 +38,19 @@ export class Timeline {
     if (heard.what === 'stands') this.note(who, 'sees that there is no foreman, and stands for election');
     if (heard.what === 'tallied')
       this.note(who, `adds up as foreman: ${heard.tallied} payments, ${inEuros(heard.cents)}`, heard.token);
+    if (heard.what === 'meets') {
+      this.met.push(heard);
+      this.note(
+        who,
+        `was number ${heard.index + 1} of ${heard.parties} at the barrier: now all are there`,
+        heard.round,
+      );
+    }
+    if (heard.what === 'sends') {
+      this.sent.push(heard);
+      if (this.sent.length % 25 === 0)
+        this.note(who, `sends receipt number ${this.sent.length}`, heard.token);
+    }
     if (heard.what === 'failed') this.note(who, heard.message);
     this.#waiting = this.#waiting.filter(({ matches, resolve }) => {
       if (!matches(heard)) return true;

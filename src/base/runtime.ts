@@ -52,6 +52,17 @@ export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
 
+/** The same as a Date. */
+export function toDate(wallMs: number): Date {
+  return new Date(wallMs);
+}
+
+/** @returns milliseconds since 1970, NaN for a Date that is none; undefined for anything else */
+export function toWallMs(time: unknown): number | undefined {
+  if (time instanceof Date) return time.getTime();
+  return typeof time === 'number' ? time : undefined;
+}
+
 /** Resolves after `delayMs`; rejects with the signal's reason as soon as it aborts. */
 export function sleep(
   runtime: Runtime,

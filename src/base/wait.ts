@@ -80,6 +80,7 @@ export class Wait {
     this.#runtime = runtime;
     this.#what = what;
     this.signal = this.#controller.signal;
+    setMaxListeners(0, this.signal); // every step listens: many are no leak
     this.startedAt = runtime.now();
     this.immediate = timeoutMs === 0;
     if (callerSignal) this.endsWith(callerSignal);

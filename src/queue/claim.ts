@@ -3,13 +3,21 @@ import { isConclaveError, NotFoundError } from '../base/errors.js';
 import { retry } from '../store/retry.js';
 import type { Connection } from '../session/connection.js';
 import { demand } from '../session/demand.js';
-import type { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
 import { noOlderTicket } from '../session/rules.js';
 import type { Session } from '../session/session.js';
 import { kvsOf, Ticket } from '../session/ticket.js';
 import { sendWithinQuota } from '../session/within-quota.js';
-import { compare, type Compare, get, put, remove, txn, type TxnOp } from '../store/operations.js';
+import {
+  compare,
+  type Compare,
+  get,
+  put,
+  remove,
+  type RemoveOp,
+  txn,
+  type TxnOp,
+} from '../store/operations.js';
 import type { KeyValue, OpResult } from '../store/results.js';
 import { encode, type JobRecord } from './job.js';
 import type { QueueLayout } from './layout.js';
@@ -23,6 +31,7 @@ export interface Claimed {
   /** undefined if somebody has deleted it. */
   readonly body: KeyValue | undefined;
   readonly record: JobRecord;
+  readonly priority: number;
 }
 
 export interface ClaimRequest {
@@ -34,6 +43,8 @@ export interface ClaimRequest {
   readonly count: number;
   /** What else has to hold. */
   readonly if: readonly Compare[];
+  /** What to remove if any is taken. */
+  readonly leaving: readonly RemoveOp[];
 }
 
 /** How many are tried in the place of a job that somebody else has taken. */
@@ -63,7 +74,14 @@ export async function claim(connection: Connection, request: ClaimRequest): Prom
     });
     for (const { key, ...seen } of found) {
       const of = claims.find((each) => each.key === key);
-      if (of) taken.set(key, { id: of.job.id, record: of.job.record, body: seen.body, ticket: ticketOf(connection, session, of, seen) });
+      if (of)
+        taken.set(key, {
+          id: of.job.id,
+          record: of.job.record,
+          priority: of.job.lane.priority,
+          body: seen.body,
+          ticket: ticketOf(connection, session, of, seen),
+        });
     }
     return [...taken.values()];
   } finally {
@@ -117,7 +135,7 @@ async function claimOnce(request: ClaimRequest, claims: readonly Claim[]): Promi
 }
 
 /** Takes one job if it still waits where it was seen. */
-function take({ session, layout }: ClaimRequest, { job, key }: Claim): TxnOp {
+function take({ session, layout, leaving }: ClaimRequest, { job, key }: Claim): TxnOp {
   const { holder, runtime } = session.options;
   const since = runtime.wallNow();
   return txn({
@@ -127,15 +145,14 @@ function take({ session, layout }: ClaimRequest, { job, key }: Claim): TxnOp {
       put(layout.activeOf(job.id), encode({ ...job.record, holder, since })),
       put(key, jobDemand.ticketValue(session), { lease: session.leaseId }),
       get(layout.job(job.id)),
+      ...leaving,
     ],
   });
 }
 
 /** The first that can be taken, and no other. */
 function firstOf(takes: readonly TxnOp[]): TxnOp {
-  return takes.reduceRight((next, { if: conditions, then }) =>
-    txn({ if: conditions, then, else: [next] }),
-  );
+  return takes.reduceRight((next, { if: conditions, then }) => txn({ if: conditions, then, else: [next] }));
 }
 
 /** Each take answers for itself; or for the next, if it is one of several of which the first is wanted. */
@@ -176,17 +193,19 @@ async function settle(
 }
 
 /** A claim is a ticket that stands alone: there is at most one per job. */
-export const jobDemand = demand(noOlderTicket);
+const jobDemand = demand(noOlderTicket);
 
 function ticketOf(
   { views }: Connection,
   session: Session,
-  { job: { id }, title, key }: Claim,
-  { claim }: SeenClaim | Omit<SeenClaim, 'key'>,
+  { title, key }: Claim,
+  { claim }: Pick<SeenClaim, 'claim'>,
 ): Ticket {
-  void id;
   const line = new Line({ prefix: key.slice(0, key.lastIndexOf('/') + 1), title });
-  const seen = { revision: claim.modRevision, results: [{ kind: 'get' as const, kvs: [claim], more: false, count: 1 }] };
+  const seen = {
+    revision: claim.modRevision,
+    results: [{ kind: 'get' as const, kvs: [claim], more: false, count: 1 }],
+  };
   const ticket = Ticket.among(seen, { lines: [line], title, session, demand: jobDemand, views }, [key]);
   if (!ticket) throw new TypeError(`${toText(claim.key)} is no claim`);
   return ticket;
@@ -194,7 +213,12 @@ function ticketOf(
 
 /** What a transaction has put, as its answer tells. */
 function putAt(key: string, revision: bigint): KeyValue {
-  return { key: toBytes(key), value: new Uint8Array(), createRevision: revision, modRevision: revision, version: 1n, lease: 0n };
+  return {
+    key: toBytes(key),
+    value: new Uint8Array(),
+    createRevision: revision,
+    modRevision: revision,
+    version: 1n,
+    lease: 0n,
+  };
 }
-
-export type { Hold };

@@ -55,7 +55,7 @@ export function encode(content: object): string {
  *
  * @throws ConflictError if a newer version of this library wrote it
  */
-export function decode<T extends object>({ key, value }: KeyValue): T | undefined {
+export function decode({ key, value }: KeyValue): object | undefined {
   let content: unknown;
   try {
     content = JSON.parse(toText(value));
@@ -63,20 +63,24 @@ export function decode<T extends object>({ key, value }: KeyValue): T | undefine
     return undefined;
   }
   if (typeof content !== 'object' || content === null || !('v' in content)) return undefined;
-  const { v, ...rest } = content as { v: unknown } & T;
+  const { v, ...rest } = content;
   if (typeof v !== 'number') return undefined;
   if (v > version) {
     throw new ConflictError(
       `${toText(key)} was written by a newer version of Conclave (format ${v}; this one reads ${version}): update this program`,
     );
   }
-  return rest as unknown as T;
+  return rest;
+}
+
+/** undefined if it is nothing of ours. @throws ConflictError */
+export function bodyIn(kv: KeyValue | undefined): JobBody | undefined {
+  return kv && (decode(kv) as JobBody | undefined);
 }
 
 /** The record at the place of a job; a fresh one if somebody has spoilt it. @throws ConflictError */
 export function recordIn(kv: KeyValue): JobRecord {
-  const { failures, crashes, ...rest } = decode<JobRecord>(kv) ?? freshRecord;
-  return { ...rest, failures: Number(failures) || 0, crashes: Number(crashes) || 0 };
+  return { ...freshRecord, ...decode(kv) };
 }
 
 /** Which attempt the next one is, 1 for the first. */

@@ -18,10 +18,13 @@ export class Lane {
   readonly prefix: string;
   /** Where its floor is written, as 16 hex digits. */
   readonly floorKey: string;
+  readonly priority: number;
 
-  constructor(prefix: string, floorKey: string) {
-    this.prefix = prefix;
-    this.floorKey = floorKey;
+  /** @param prefixOfLanes where the lanes of a queue or group stand, and `floors` where theirs do */
+  constructor(prefixOfLanes: string, floors: string, priority: number) {
+    this.prefix = `${prefixOfLanes}${priority}/`;
+    this.floorKey = `${floors}${priority}`;
+    this.priority = priority;
   }
 
   /** @param index the place among those that were put by one transaction */

@@ -120,6 +120,6 @@ export class Lanes {
   }
 
   lane(priority: number): Lane {
-    return new Lane(`${this.prefix}${priority}/`, `${this.floors}${priority}`);
+    return new Lane(this.prefix, this.floors, priority);
   }
 }

@@ -34,18 +34,33 @@ export interface EndRecord {
   readonly at: number;
 }
 
-/** To the end of its lane. @param revision read after the job was found; refused if it is not above the floor */
-export function toReady(layout: QueueLayout, { id, body, record }: KnownJob, revision: bigint): Move {
+/**
+ * To the end of its lane.
+ *
+ * @param revision read after the job was found; refused if it is not above the floor
+ * @param index among those that are put by one transaction
+ */
+export function toReady(
+  layout: QueueLayout,
+  { id, body, record }: KnownJob,
+  revision: bigint,
+  index = 0,
+): Move {
   const lane = layout.ready.lane(body.priority);
-  const key = lane.keyOf(revision, 0, id);
+  const key = lane.keyOf(revision, index, id);
   return { if: [lane.isAbove(revision)], then: [put(key, encode(record)), put(layout.placeOf(id), key)] };
 }
 
 /** To the end of those that wait for a slot of their group. */
-export function toGroup(layout: QueueLayout, job: KnownJob, group: string, revision: bigint): Move {
-  const { id, body, record } = job;
+export function toGroup(
+  layout: QueueLayout,
+  { id, body, record }: KnownJob,
+  group: string,
+  revision: bigint,
+  index = 0,
+): Move {
   const lane = layout.group(group).lane(body.priority);
-  const key = lane.keyOf(revision, 0, id);
+  const key = lane.keyOf(revision, index, id);
   return { if: [lane.isAbove(revision)], then: [put(key, encode(record)), put(layout.placeOf(id), key)] };
 }
 

@@ -1,5 +1,6 @@
 import { toText } from '../base/bytes.js';
 import { compare, type GetOp, get, prefix, put } from '../store/operations.js';
+import { readTogether } from '../store/read-together.js';
 import type { GetResult, KeyValue } from '../store/results.js';
 import type { Store } from '../store/store.js';
 import { hex16, idIn, type Lane, revisionIn } from './lane.js';
@@ -65,12 +66,9 @@ export class Search {
   async first(limit: number, signal: AbortSignal, also: readonly GetOp[] = []): Promise<Found> {
     const known = this.#known().map((reach) => ({ reach, ...firstStep(reach) }));
     const steps = known.map(({ reach: { lane }, from, width }) => lane.read(from, from + width, limit));
-    const answer = await this.#store.txn(
-      { then: [get(prefix(this.#lanes.floors)), ...also, ...steps] },
-      { signal },
-    );
-    const { revision } = answer.header;
-    const [floors, ...rest] = answer.responses as readonly GetResult[];
+    const reads = [get(prefix(this.#lanes.floors)), ...also, ...steps];
+    const { revision, results } = await readTogether(this.#store, reads, { signal });
+    const [floors, ...rest] = results;
     this.#learn(floors?.kvs ?? []);
     const jobs: WaitingJob[] = [];
     for (const reach of this.#known()) {
@@ -120,7 +118,13 @@ export class Search {
       const known = this.#reaches.get(priority);
       if (!known) {
         const lane = this.#lanes.lane(priority);
-        this.#reaches.set(priority, { lane, floor, floorModRevision: modRevision, span: firstSpan, head: floor });
+        this.#reaches.set(priority, {
+          lane,
+          floor,
+          floorModRevision: modRevision,
+          span: firstSpan,
+          head: floor,
+        });
       } else if (modRevision > known.floorModRevision) {
         known.floor = floor;
         known.floorModRevision = modRevision;
@@ -136,14 +140,15 @@ export class Search {
     const jobs: WaitingJob[] = [];
     let walked = 0;
     let end = from;
-    let result = first;
+    let known = first;
     for (let step = width; jobs.length < wanted && end <= revision; step *= 4n) {
       // Every key begins with a revision that somebody had read before: beyond this one there is nothing.
-      result ??= await this.#read({ ...lane.read(end, end + step, wanted - jobs.length), revision }, signal);
+      const rest = { ...lane.read(end, end + step, wanted - jobs.length), revision };
+      const result: GetResult = known ?? (await this.#read(rest, signal));
       jobs.push(...result.kvs.slice(0, wanted - jobs.length).map((kv) => waitingJob(lane, kv)));
       walked += result.count;
       end += step;
-      result = undefined;
+      known = undefined;
     }
     const [head] = jobs;
     reach.head = head ? revisionIn(lane, head.key) : revision;
@@ -152,8 +157,8 @@ export class Search {
   }
 
   async #read(op: GetOp, signal: AbortSignal): Promise<GetResult> {
-    const { responses } = await this.#store.txn({ then: [op] }, { signal });
-    return responses[0];
+    const { results } = await readTogether(this.#store, [op], { signal });
+    return results[0];
   }
 }
 

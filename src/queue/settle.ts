@@ -10,7 +10,7 @@ import type { Ticket } from '../session/ticket.js';
 import { compare, get, remove } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { QueueLayout } from './layout.js';
-import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady, toResult } from './moves.js';
+import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady } from './moves.js';
 import type { DeadReason } from './moves.js';
 import type { Retention } from './retention.js';
 
@@ -50,7 +50,8 @@ export async function settle(parts: QueueParts, job: HeldJob, disposition: Dispo
       maxDelayMs: 500,
       again: (error) => {
         if (error === tryAgain) return session.isAlive();
-        if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE')) return false;
+        if (!isConclaveError(error, 'OUTCOME_UNKNOWN') && !isConclaveError(error, 'UNAVAILABLE'))
+          return false;
         return session.isAlive() && !(mayStop && isSpaceExceeded(error) && attempt.isFull());
       },
     });
@@ -60,10 +61,18 @@ export async function settle(parts: QueueParts, job: HeldJob, disposition: Dispo
     return hadIt;
   } catch (error) {
     if (isSpaceExceeded(error) && session.isAlive()) {
-      session.chore(settled(false).then(() => {}, () => {}));
-      throw new ResourceExhaustedError(`${job.ticket.title}: the store is over its space quota; it is settled when there is space`, {
-        cause: error,
-      });
+      session.chore(
+        settled(false).then(
+          () => {},
+          () => {},
+        ),
+      );
+      throw new ResourceExhaustedError(
+        `${job.ticket.title}: the store is over its space quota; it is settled when there is space`,
+        {
+          cause: error,
+        },
+      );
     }
     if (!session.isAlive()) throw attempt.cutOff(error);
     throw error;
@@ -95,15 +104,15 @@ class Settlement {
     session.assertAlive();
     const move = await this.#move();
     // Who wanted it cancelled does not want it tried again. But what is done is done.
-    const unlessCancelled =
-      this.#disposition.kind === 'later' ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
+    const mayBeCancelled = this.#disposition.kind === 'later' || this.#disposition.kind === 'dead';
+    const unlessCancelled = mayBeCancelled ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
     const taken = [remove(ticket.key), remove(layout.activeOf(id)), ...ticket.unsaying('ask')];
     const answer = await connection.store
       .txn(
         {
           if: [...ticket.guards(), ...unlessCancelled, ...move.if],
           then: [...taken, ...move.then],
-          else: [get(ticket.key), get(layout.cancelOf(id))],
+          else: [get(ticket.key), get(layout.cancelOf(id)), get(session.key, { keysOnly: true })],
         },
         { timeoutMs: session.requestTimeoutMs, signal: session.signal },
       )
@@ -117,9 +126,15 @@ class Settlement {
       });
     session.options.runtime.probe('queue.settled');
     if (answer.succeeded) return true;
-    const [claims, cancel] = answer.responses;
-    // Gone, but an earlier copy may have done it.
-    if (claims.kvs[0]?.createRevision !== ticket.createRevision) return this.#isRepeated;
+    const [claims, cancel, self] = answer.responses;
+    if (claims.kvs[0]?.createRevision !== ticket.createRevision) {
+      // Gone by an earlier copy; or with the session, and then it is in the hands of another worker.
+      if (this.#isRepeated && self.kvs.length === 0) {
+        session.gone();
+        session.assertAlive();
+      }
+      return this.#isRepeated;
+    }
     if (cancel.kvs.length > 0) this.#disposition = { kind: 'cancelled' };
     throw tryAgain;
   }
@@ -133,8 +148,13 @@ class Settlement {
   cutOff(cause: unknown): Error {
     const { ticket } = this.#job;
     const text = `the session ended before ${ticket.title} was settled`;
-    if (this.#isRepeated) return new OutcomeUnknownError(`${text}: it may be, or it is given to another worker`, { cause });
-    return new HoldLostError(`${text}: it is given to another worker`, { key: ticket.key, fencingToken: ticket.createRevision }, { cause });
+    if (this.#isRepeated)
+      return new OutcomeUnknownError(`${text}: it may be, or it is given to another worker`, { cause });
+    return new HoldLostError(
+      `${text}: it is given to another worker`,
+      { key: ticket.key, fencingToken: ticket.createRevision },
+      { cause },
+    );
   }
 
   async #move(): Promise<Move> {
@@ -143,7 +163,11 @@ class Settlement {
     const disposition = this.#disposition;
     switch (disposition.kind) {
       case 'completed':
-        return this.#ended({ state: 'completed', at: now, ...(disposition.result !== undefined && { result: disposition.result }) });
+        return this.#ended({
+          state: 'completed',
+          at: now,
+          ...(disposition.result !== undefined && { result: disposition.result }),
+        });
       case 'cancelled':
         return this.#ended({ state: 'cancelled', at: now });
       case 'dead':
@@ -158,13 +182,16 @@ class Settlement {
   async #ended(end: EndRecord): Promise<Move> {
     const { layout, retention } = this.#parts;
     const isOfInterest = end.state === 'cancelled' || end.result !== undefined || this.#job.body.isNamed;
-    if (!isOfInterest || retention.keepMs === 0 || this.#isFull) return toEnd(layout, this.#job);
-    return toResult(layout, this.#job, end, await retention.lease());
+    if (!isOfInterest || this.#isFull) return toEnd(layout, this.#job);
+    return retention.moveToEnd(layout, this.#job, end);
   }
 }
 
 /** A revision that whatever is put from now on is above, or at. */
-export async function presentRevision({ connection, layout }: Pick<QueueParts, 'connection' | 'layout'>): Promise<bigint> {
+export async function presentRevision({
+  connection,
+  layout,
+}: Pick<QueueParts, 'connection' | 'layout'>): Promise<bigint> {
   const { header } = await connection.store.get(layout.paused, { keysOnly: true });
   return header.revision;
 }

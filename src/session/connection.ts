@@ -107,7 +107,7 @@ export class Connection {
     }
   }
 
-  /** Takes note of a callback that runs under a hold: `close` waits for it. @returns `body` */
+  /** Takes note of a callback that runs under a hold, or of what is to be found out: `close` waits for it. @returns `body` */
   track<T>(body: Promise<T>): Promise<T> {
     const over = body.then(
       () => {},

@@ -1,7 +1,7 @@
 import { toText } from '../base/bytes.js';
 import { isConclaveError, NotFoundError, OutcomeUnknownError } from '../base/errors.js';
 import { raceSignal, withGrace } from '../base/wait.js';
-import { type Compare, get, type Op, put } from '../store/operations.js';
+import { compare, type Compare, get, type Op, put } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { KeyValue, OpResult } from '../store/results.js';
 import { retry } from '../store/retry.js';
@@ -53,12 +53,21 @@ export async function once(session: Session, parts: OnceParts, signal: AbortSign
 }
 
 /**
- * `once`, under the connection's session, and under the next one should that be lost before it is done.
+ * `once`, under the connection's session, and under the next one should that be lost before it is done. The connection does
+ * not close before it has ended, as long as `close` waits for anything.
  *
  * @throws SessionLostError only if the connection is for one session; UnavailableError if no session can be opened, and
  * ClosedError: nothing was done. Otherwise as `once`
  */
-export async function onceInAnySession(
+export function onceInAnySession(
+  connection: Connection,
+  parts: OnceParts,
+  signal: AbortSignal,
+): Promise<OnceResult> {
+  return connection.track(sessionAfterSession(connection, parts, signal));
+}
+
+async function sessionAfterSession(
   connection: Connection,
   parts: OnceParts,
   signal: AbortSignal,
@@ -86,19 +95,21 @@ async function attempt(
   signal.throwIfAborted();
   session.assertAlive();
   const epoch = session.epoch.guard();
+  const isFirst = compare.modRevision(receipt.key, '=', receipt.modRevision);
   try {
     const { succeeded, header, responses } = await session.store.txn(
       {
-        if: [epoch, ...parts.if],
+        if: [epoch, isFirst, ...parts.if],
         then: [put(receipt.key, receipt.value, { lease: session.leaseId }), ...parts.then],
-        else: [get(session.key), ...(parts.else ?? [])],
+        else: [get(session.key), get(receipt.key), ...(parts.else ?? [])],
       },
       { timeoutMs: session.requestTimeoutMs },
     );
     const { revision } = header;
     session.options.runtime.probe('once.done');
     if (succeeded) return { isDone: true, revision, responses: responses.slice(1) };
-    const [{ kvs }, ...shown] = responses;
+    const [{ kvs }, left, ...shown] = responses;
+    if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);
     if (!session.epoch.learn(kvs[0])) throw session.signal.reason;
     if (kvs[0]?.modRevision === epoch.operand) return { isDone: false, revision, responses: shown };
   } catch (error) {
@@ -114,11 +125,17 @@ async function attempt(
     const kv = await settling.catch((why: unknown) => {
       throw stillUnknown(error, why);
     });
-    if (kv && toText(kv.value) === receipt.value) {
-      return { isDone: true, revision: kv.modRevision, responses: undefined };
-    }
+    if (isOf(kv, receipt)) return doneAt(kv);
   }
   throw tryAgain;
+}
+
+function isOf(kv: KeyValue | undefined, { value }: Receipt): kv is KeyValue {
+  return kv !== undefined && toText(kv.value) === value;
+}
+
+function doneAt({ modRevision }: KeyValue): OnceResult {
+  return { isDone: true, revision: modRevision, responses: undefined };
 }
 
 /** @returns the receipt as it stands when no copy sent before can be applied any more */

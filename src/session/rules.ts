@@ -46,6 +46,11 @@ export const withinLimit: Rule = (older, mine, settings) => {
   return older.every((ticket) => (total += weightOf(ticket)) <= limit);
 };
 
+/** At most so many: for lines whose limit each program brings along. While they disagree, the largest limit counts. */
+export function amongTheFirst(limit: number): Rule {
+  return (older) => older.length < limit;
+}
+
 /** How many permits a ticket takes. One that does not say (of another program) takes them all: the safe side. */
 export function weightOf(ticket: KeyValue): number {
   return readContent(ticket)?.weight ?? Infinity;

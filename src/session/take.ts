@@ -4,7 +4,6 @@ import { retry } from '../store/retry.js';
 import { compare, type Compare, get, type Op, put, remove, txn } from '../store/operations.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import { leaveLine } from './giving-up.js';
-import type { Session } from './session.js';
 import { sendWithinQuota } from './within-quota.js';
 import { kvsOf, readsOf, type Request, statesOf, Ticket } from './ticket.js';
 

@@ -43,6 +43,8 @@ export interface Wish {
   readonly priority?: number;
   /** Election: the ticket to which its leader wants to hand over. */
   readonly transferTo?: string;
+  /** Job of a queue: how far its worker is. */
+  readonly progress?: unknown;
   /** Barrier: how many have to come. */
   readonly parties?: number;
   /** Double barrier: the ticket with which somebody who leaves has entered. */
@@ -120,8 +122,8 @@ function parse(bytes: Uint8Array): Content | undefined {
   try {
     const content: unknown = JSON.parse(toText(bytes));
     if (typeof content !== 'object' || content === null) return undefined;
-    const { v, holder, since, mode, weight, value, priority, transferTo, parties, entered } =
-      content as Fields;
+    const { v, holder, since, mode, weight, value, priority, transferTo } = content as Fields;
+    const { progress, parties, entered } = content as Fields;
     if (typeof v !== 'number') return undefined;
     return {
       v,
@@ -132,6 +134,7 @@ function parse(bytes: Uint8Array): Content | undefined {
       ...(typeof value === 'string' && { value }),
       ...(typeof priority === 'number' && { priority }),
       ...(typeof transferTo === 'string' && { transferTo }),
+      ...(progress !== undefined && { progress }),
       ...(typeof parties === 'number' && { parties }),
       ...(typeof entered === 'string' && { entered }),
     };

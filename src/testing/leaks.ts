@@ -39,15 +39,22 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
     mayPass: ownerOf(lease)?.isDisturbed ?? false,
   });
 
+  const isMeantToStay = (key: string): boolean => isSetting(key) || mayRemain(key);
+  /** Keeps something for a while, by design longer than whoever put it there. */
+  const isKeeping = (id: bigint): boolean => {
+    const { keys: attached } = engine.execute('leaseTimeToLive', { id, keys: true });
+    return attached.length > 0 && attached.every((key) => isMeantToStay(Buffer.from(key).toString()));
+  };
+
   const { leases } = engine.execute('leaseList', {});
   const namespaces = new Set(peers.map(({ namespace }) => namespace));
   const keys = [...namespaces]
     .flatMap((namespace) => engine.execute('get', get(prefix(`${namespace}/`))).kvs)
-    .filter((kv) => !isCrashed(kv.lease) && !isSetting(textOf(kv)) && !mayRemain(textOf(kv)));
+    .filter((kv) => !isCrashed(kv.lease) && !isMeantToStay(textOf(kv)));
   return [
     ...keys.map((kv) => leak(`key ${textOf(kv)}`, kv.lease)),
     ...leases
-      .filter((id) => !isCrashed(id))
+      .filter((id) => !isCrashed(id) && !isKeeping(id))
       .map((id) => leak(`lease ${id.toString(16)}${by(ownerOf(id))}`, id)),
     ...peers.filter(({ activity }) => activity !== 'crashed').flatMap(leaksOf),
   ];

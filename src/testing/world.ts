@@ -1,4 +1,5 @@
-import { Conclave, type ConclaveOptions } from '../conclave.js';
+import { Conclave } from '../conclave.js';
+import type { ConclaveOptions } from '../conclave-options.js';
 import { Engine } from '../memory/engine.js';
 import { MemoryTransport } from '../memory/transport.js';
 import { Store } from '../store/store.js';

@@ -7,7 +7,7 @@ type Layers = Readonly<Record<string, readonly string[]>>;
 
 const primitives = ['lock', 'election', 'barrier', 'queue', 'membership', 'config', 'counter'];
 const foundation = ['session', 'store', 'base'];
-const library = ['connect.ts', 'conclave.ts', ...primitives, ...foundation];
+const library = ['connect.ts', 'conclave.ts', 'conclave-options.ts', ...primitives, ...foundation];
 
 /** What each layer may import besides itself. A layer that is not listed may not exist. */
 const mayImport: Layers = {
@@ -17,8 +17,9 @@ const mayImport: Layers = {
   etcd: ['store', 'base'],
   session: ['store', 'base'],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, foundation])),
-  'conclave.ts': [...primitives, ...foundation],
-  'connect.ts': ['conclave.ts', 'memory', 'etcd', ...foundation],
+  'conclave-options.ts': foundation,
+  'conclave.ts': ['conclave-options.ts', ...primitives, ...foundation],
+  'connect.ts': ['conclave.ts', 'conclave-options.ts', 'memory', 'etcd', ...foundation],
   'index.ts': [...library, 'etcd'],
   testing: ['index.ts', ...library, 'memory', 'etcd'],
   cli: ['index.ts'],

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { expect, vi } from 'vitest';
 
 import { systemRuntime } from '../../src/base/runtime.js';
-import { Conclave, type ConclaveOptions } from '../../src/conclave.js';
+import { Conclave } from '../../src/conclave.js';
+import type { ConclaveOptions } from '../../src/conclave-options.js';
 import { EtcdTransport } from '../../src/etcd/transport.js';
 import type { Mutex, MutexState } from '../../src/lock/mutex.js';
 import { guardMs } from '../rig/patience.js';

@@ -1,6 +1,6 @@
 import { type Conclave, type KeyValue, type Op, prefix } from '../../src/index.js';
 import { TransportError } from '../../src/store/transport.js';
-import type { RequestTo, World } from '../../src/testing/index.js';
+import type { Peer, RequestTo, World } from '../../src/testing/index.js';
 
 /** A ticket, as it stands in the store. */
 export interface Standing {
@@ -87,7 +87,7 @@ export const fates: readonly (readonly [string, Fate])[] = [
 
 type Fate = (
   world: World,
-  client: Conclave,
+  client: Conclave | Peer,
   filter: { method: 'txn'; where: (request: Txn) => boolean },
 ) => { readonly hasFired: boolean };
 

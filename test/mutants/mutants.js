@@ -9,6 +9,7 @@
 
 import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
+import { recipeMutants } from './recipes.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -28,6 +29,7 @@ const keepAlive = 'test/store/keep-alive.test.ts';
 const outcome = 'test/store/outcome.test.ts';
 const caller = 'test/store/caller.test.ts';
 const lease = 'test/store/lease.test.ts';
+const onceTests = 'test/session/once.test.ts';
 const request = 'test/asking/request.test.ts';
 const force = 'test/asking/force.test.ts';
 
@@ -92,7 +94,7 @@ export const mutants = [
   {
     name: 'asked: a late copy of a request is not fenced',
     file: 'src/session/once.ts',
-    find: 'if: [epoch, ...parts.if],',
+    find: 'if: [epoch, isFirst, ...parts.if],',
     replace: 'if: [...parts.if],',
     test: request,
     title: 'of which a late copy comes does not take the place of a newer one, and comes back for nobody',
@@ -156,10 +158,15 @@ export const mutants = [
   {
     name: 'forced: what was lost is not sent again or known to be done',
     file: 'src/session/once.ts',
-    find: 'if (kv && toText(kv.value) === receipt.value) {',
-    replace: 'if (!kv) {',
+    find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+    replace: '',
     test: force,
     title: 'whose answer was lost is known to have hit, although what it said is removed by then',
+    also: {
+      file: 'src/session/once.ts',
+      find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+      replace: '',
+    },
   },
   {
     name: 'health: a closed Conclave sends',
@@ -1192,26 +1199,111 @@ export const mutants = [
   {
     name: 'what is done once does not compare the epoch',
     file: 'src/session/once.ts',
-    find: 'if: [epoch, ...parts.if],',
-    replace: 'if: [...parts.if],',
+    find: 'if: [epoch, isFirst, ...parts.if],',
+    replace: 'if: [isFirst, ...parts.if],',
     test: permits,
     title: 'that was given up in time is not done later',
   },
   {
     name: 'what is done once reads no receipt',
     file: 'src/session/once.ts',
-    find: 'if (kv && toText(kv.value) === receipt.value) {',
-    replace: 'if (kv && !receipt.value) {',
+    find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+    replace: '',
     test: permits,
     title: 'is done once, beside one that another does meanwhile',
+    also: {
+      file: 'src/session/once.ts',
+      find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+      replace: '',
+    },
   },
   {
     name: 'any receipt will do',
     file: 'src/session/once.ts',
-    find: 'if (kv && toText(kv.value) === receipt.value) {',
-    replace: 'if (kv && toText(kv.value)) {',
+    find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+    replace: 'if (kv) return doneAt(kv);',
     test: permits,
     title: 'is done when it says so, and is not done again when another has come since',
+  },
+  {
+    name: 'once: a copy that comes before the fence is done again',
+    file: 'src/session/once.ts',
+    find: 'if: [epoch, isFirst, ...parts.if],',
+    replace: 'if: [epoch, ...parts.if],',
+    test: onceTests,
+    title: 'is done once, though somebody undoes it before its copy comes',
+  },
+  {
+    name: 'once: a copy that is answered is taken for the first',
+    file: 'src/session/once.ts',
+    find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+    replace: '',
+    test: onceTests,
+    title: 'is done, though the answer is that of its copy',
+  },
+  {
+    name: 'once: a slot does not know what was done in it',
+    file: 'src/session/receipts.ts',
+    find: 'result.isDone ? { ...slot, modRevision: result.revision } : slot',
+    replace: 'slot',
+    test: onceTests,
+    title: 'is done once, though somebody undoes it before its copy comes',
+  },
+  {
+    name: 'once: what a lost session has left open counts as not done',
+    file: 'src/session/once.ts',
+    find: 'return lastLook(session, key, signal);',
+    replace: 'return undefined;',
+    test: onceTests,
+    title: 'is known to be done if it was',
+  },
+  {
+    name: 'once: a session lost by the clock is not waited for',
+    file: 'src/session/last-look.ts',
+    find: 'if (kvs.length === 0 && header.revision > session.epoch.revision) return header.revision;',
+    replace: 'return header.revision + 1n;',
+    test: onceTests,
+    title: 'is not done again when it arrives after that, while the lease still lives',
+  },
+  {
+    name: 'once: the last look is one revision too late',
+    file: 'src/session/last-look.ts',
+    find: 'key, gone - 1n, signal',
+    replace: 'key, gone, signal',
+    test: onceTests,
+    title: 'stays unknown if the last revision of the session has been compacted away',
+  },
+  {
+    name: 'once: what is compacted away counts as after the end',
+    file: 'src/session/last-look.ts',
+    find: "if (isConclaveError(error, 'COMPACTED')) return true;",
+    replace: "if (isConclaveError(error, 'COMPACTED')) return false;",
+    test: onceTests,
+    title: 'is known to be done if its receipt is in the oldest revision still there',
+  },
+  {
+    name: 'once: a receipt that is not settled is used again',
+    file: 'src/session/receipts.ts',
+    find: "if (!isConclaveError(error, 'OUTCOME_UNKNOWN')) this",
+    replace: 'this',
+    test: onceTests,
+    title: 'keeps its receipt: a late copy of it does not overwrite that of another',
+  },
+  {
+    name: 'once: a close does not wait until it is found out',
+    file: 'src/session/once.ts',
+    find: 'connection.track(sessionAfterSession(connection, parts, signal))',
+    replace: 'sessionAfterSession(connection, parts, signal)',
+    test: onceTests,
+    title: 'is refused if it was not done',
+  },
+  {
+    name: 'once: who gives up is not told what can be found out',
+    file: 'src/session/once.ts',
+    find: 'graceMs: session.requestTimeoutMs',
+    replace: 'graceMs: 0',
+    test: onceTests,
+    title: 'stays unknown if the store does not answer for the time of another request',
   },
   {
     name: 'what is done once is not told of a refusal',
@@ -1551,4 +1643,5 @@ export const mutants = [
   },
   ...electionMutants,
   ...barrierMutants,
+  ...recipeMutants,
 ];

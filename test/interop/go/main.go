@@ -3,12 +3,15 @@
 //	interop ENDPOINTS TTL lock PREFIX
 //	interop ENDPOINTS TTL elect PREFIX VALUE
 //	interop ENDPOINTS TTL observe PREFIX
+//	interop ENDPOINTS TTL recipes KEY
 //
 // It says in lines on stdout what happens to it. A holder and a leader take commands in lines on stdin:
 //
 //	write KEY VALUE   a transaction under the guard of the recipe    -> written true|false
 //	proclaim VALUE    a leader's next value                          -> proclaimed
 //	release           gives it back, by delete                       -> released
+//
+// For recipes see recipes.go.
 //
 // Without a command it keeps what it has until it is killed.
 package main
@@ -37,7 +40,7 @@ type held struct {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 5 {
-		log.Fatal("usage: interop ENDPOINTS TTL lock|elect|observe PREFIX [VALUE]")
+		log.Fatal("usage: interop ENDPOINTS TTL lock|elect|observe|recipes PREFIX [VALUE]")
 	}
 	endpoints, ttl, command, prefix := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
 	ctx := context.Background()
@@ -57,6 +60,8 @@ func main() {
 		obey(ctx, client, elect(ctx, session, prefix, os.Args[5]))
 	case "observe":
 		observe(ctx, session, prefix)
+	case "recipes":
+		recipes(client, prefix)
 	default:
 		log.Fatalf("unknown command %q", command)
 	}

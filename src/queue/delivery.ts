@@ -1,0 +1,226 @@
+import { ConflictError, isConclaveError } from '../base/errors.js';
+import { toDate } from '../base/runtime.js';
+import { checkOptions, checkTimeout } from '../base/wait.js';
+import { Admitted } from '../session/admitted.js';
+import { Hold } from '../session/hold.js';
+import { Rewriter } from '../session/rewrite.js';
+import { encodeTicket } from '../session/ticket-value.js';
+import { attemptOf, type JobRecord } from './job.js';
+import { type Disposition, type HeldJob, type QueueParts, settle } from './settle.js';
+
+/** Thrown by a handler: the job has failed for good, and no other attempt is made. */
+export class FailJob extends Error {
+  override readonly name = 'FailJob';
+
+  /** @param reason what to keep with the dead letter: an error, or a text */
+  constructor(reason: unknown) {
+    super(textOf(reason), { cause: reason });
+  }
+}
+
+export interface RetryOptions {
+  /** How long to wait before the next attempt, milliseconds. @default by the job's back-off */
+  readonly delayMs?: number;
+  /** Why; kept with the job. */
+  readonly error?: unknown;
+}
+
+/**
+ * A job in the hands of this process: a `Hold` on its claim, that has to be settled.
+ *
+ * Guarantees: `ack`, `retry` and `fail` compare the claim, so they do nothing once it is lost, and the job is in the hands
+ * of somebody else: the call rejects with `HoldLostError` then. Of all deliveries of a job, at most one is settled by its
+ * worker at a time, and at most one `ack` ever succeeds.
+ *
+ * Not guaranteed: that a job is delivered only once. A worker that is lost before it has settled may have done its work:
+ * guard what the job writes, by `guard()` or by `fencingToken`, which is larger than that of every earlier delivery of it.
+ *
+ * Disposed of without a decision, the job is given back at once, and the attempt is not counted.
+ */
+export class Delivery<T = unknown> extends Hold {
+  readonly id: string;
+  readonly value: T;
+  /** 1 for the first. Counts attempts that have failed and workers that were lost, not those that gave it back. */
+  readonly attempt: number;
+  /** By the clock of whoever enqueued it. */
+  readonly enqueuedAt: Date;
+  readonly #job: HeldJob;
+  readonly #intention: Intention;
+  readonly #progress: Rewriter;
+
+  /** @internal */
+  static of<T>(parts: QueueParts, job: HeldJob, value: T, waitedMs: number, onEnd: () => void): Delivery<T> {
+    const intention: Intention = { disposition: undefined };
+    const giveBack = async (): Promise<boolean> => {
+      try {
+        return await settle(
+          parts,
+          job,
+          intention.disposition ?? later(job, { ...job.record, because: 'returned' }, 0),
+        );
+      } finally {
+        onEnd();
+      }
+    };
+    const admitted = new Admitted(job.ticket, waitedMs, giveBack);
+    return new Delivery(admitted, job, value, intention);
+  }
+
+  private constructor(admitted: Admitted, job: HeldJob, value: T, intention: Intention) {
+    super(admitted);
+    this.id = job.id;
+    this.value = value;
+    this.attempt = attemptOf(job.record);
+    this.enqueuedAt = toDate(job.body.enqueuedAt);
+    this.#job = job;
+    this.#intention = intention;
+    this.#progress = new Rewriter(job.ticket);
+    const { releaseRequested } = this;
+    const onCancel = (): void => this.tellToStop(releaseRequested.reason);
+    if (releaseRequested.aborted) onCancel();
+    else releaseRequested.addEventListener('abort', onCancel, { once: true });
+  }
+
+  /** Somebody wants it to stop (`queue.cancel`): `signal` has aborted, and unless it is done all the same, it is not tried again. */
+  get isCancelled(): boolean {
+    return this.releaseRequested.aborted;
+  }
+
+  /**
+   * The job is done.
+   *
+   * @param result kept for `waitFor`, as long as the queue says (`keepMs`): anything JSON can carry
+   * @throws HoldLostError if the delivery was lost before: another worker has the job; OutcomeUnknownError if the session
+   * ended before the answer came; ConflictError if it was settled otherwise; TypeError if JSON cannot carry the result
+   */
+  ack(result?: unknown): Promise<void> {
+    return this.#settle({ kind: 'completed', ...(result !== undefined && { result: checkJson(result) }) });
+  }
+
+  /**
+   * It has failed, and is to be tried again: counted. After the last attempt it becomes a dead letter.
+   *
+   * @throws as `ack`; RangeError for a bad delay
+   */
+  retry(options: RetryOptions = {}): Promise<void> {
+    checkOptions(options, ['delayMs', 'error'], 'retry');
+    if (options.delayMs !== undefined) checkTimeout(options.delayMs, 'delayMs');
+    return this.#settle(this.#afterFailure(options));
+  }
+
+  /** It has failed for good: a dead letter. @param error kept with it @throws as `ack` */
+  fail(error: unknown): Promise<void> {
+    const record: JobRecord = {
+      ...this.#job.record,
+      failures: this.#job.record.failures + 1,
+      error: textOf(error),
+    };
+    return this.#settle({ kind: 'dead', job: { ...this.#job, record }, reason: 'failed' });
+  }
+
+  /**
+   * Tells others how far it is, by `queue.events()` and `inspect`. One round trip.
+   *
+   * @throws HoldLostError; TypeError if JSON cannot carry the value
+   */
+  async progress(value: unknown): Promise<void> {
+    this.assertStanding();
+    const { holder, runtime } = this.admitted.ticket.session.options;
+    await this.#progress.write(encodeTicket(holder, runtime.wallNow(), { progress: checkJson(value) }));
+  }
+
+  /**
+   * Runs the handler and settles as it ends: by return, done; by an error, another attempt.
+   *
+   * @internal
+   * @param ending aborts when the worker is to stop: what a handler throws then gives the job back
+   * @returns what the handler threw, if it counts as a failure
+   */
+  async handle(
+    handler: (delivery: this) => unknown,
+    ending: AbortSignal,
+  ): Promise<{ readonly error: unknown } | undefined> {
+    let failure: { readonly error: unknown } | undefined;
+    await this.during(async () => {
+      try {
+        const result = await handler(this);
+        this.#intend({ kind: 'completed', ...(result !== undefined && { result: checkJson(result) }) });
+      } catch (error) {
+        if (this.isCancelled) this.#intend({ kind: 'cancelled' });
+        else if (!ending.aborted || error instanceof FailJob) {
+          failure = { error };
+          this.#intend(error instanceof FailJob ? this.#dead(error) : this.#afterFailure({ error }));
+        }
+      }
+    }, ending);
+    return failure;
+  }
+
+  #dead(error: unknown): Disposition {
+    const { record } = this.#job;
+    const job = { ...this.#job, record: { ...record, failures: record.failures + 1, error: textOf(error) } };
+    return { kind: 'dead', job, reason: 'failed' };
+  }
+
+  #afterFailure({ delayMs, error }: RetryOptions): Disposition {
+    const { body } = this.#job;
+    const failures = this.#job.record.failures + 1;
+    const record: JobRecord = {
+      ...this.#job.record,
+      failures,
+      because: 'failed',
+      ...(error !== undefined && { error: textOf(error) }),
+    };
+    const job = { ...this.#job, record };
+    if (failures >= body.attempts) return { kind: 'dead', job, reason: 'failed' };
+    const { minMs, maxMs } = body.backoff;
+    const ceilingMs = Math.min(maxMs, minMs * 2 ** (failures - 1));
+    const { runtime } = this.admitted.ticket.session.options;
+    return { kind: 'later', job, delayMs: delayMs ?? ceilingMs * (1 - runtime.random() / 2) };
+  }
+
+  /** What is said first counts. */
+  #intend(disposition: Disposition): void {
+    this.#intention.disposition ??= disposition;
+  }
+
+  #settle(disposition: Disposition): Promise<void> {
+    const { disposition: earlier } = this.#intention;
+    if (earlier && earlier.kind !== disposition.kind) {
+      return Promise.reject(
+        new ConflictError(`job ${JSON.stringify(this.id)} was settled already (${earlier.kind})`),
+      );
+    }
+    this.#intend(disposition);
+    return this.release();
+  }
+}
+
+interface Intention {
+  disposition: Disposition | undefined;
+}
+
+function later(job: HeldJob, record: JobRecord, delayMs: number): Disposition {
+  return { kind: 'later', job: { ...job, record }, delayMs };
+}
+
+/** @returns the value @throws TypeError unless JSON can carry it */
+export function checkJson(value: unknown): unknown {
+  if (asJson(value) === undefined) throw new TypeError(`JSON cannot carry this value: ${typeof value}`);
+  return value;
+}
+
+function asJson(value: unknown): unknown {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new TypeError(`JSON cannot carry this value: ${String(error)}`, { cause: error });
+  }
+}
+
+/** For people, and short: an error may carry a whole response. */
+export function textOf(error: unknown): string {
+  const text =
+    isConclaveError(error) || error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return text.length > 1_000 ? `${text.slice(0, 1_000)}...` : text;
+}

@@ -1,0 +1,65 @@
+import { validate } from '../base/schema.js';
+import { checkJson } from './delivery.js';
+import { type Draft, jobsPerTransaction } from './enqueuer.js';
+import { type CheckedQueueOptions, checkEnqueueOptions, type EnqueueOptions } from './queue-options.js';
+import type { QueueParts } from './settle.js';
+
+/** The largest value, as JSON: the server refuses requests of more than 1.5 MB. */
+const maxValueBytes = 900_000;
+
+/** No I/O. @throws InvalidValueError, TypeError, RangeError; ClosedError */
+export async function draftOf(
+  { layout, connection }: QueueParts,
+  queueOptions: CheckedQueueOptions,
+  value: unknown,
+  options: EnqueueOptions,
+): Promise<Draft> {
+  const { id, runAt, ...checked } = checkEnqueueOptions(options, queueOptions, `${layout.title}: enqueue`);
+  connection.closing.throwIfAborted();
+  const bytes = await checkValue(queueOptions, value, maxValueBytes, `value for ${layout.title}`);
+  const { priority, attempts, backoff, group, expiresAt } = checked;
+  const body = {
+    value,
+    priority,
+    attempts,
+    backoff,
+    enqueuedAt: connection.runtime.wallNow(),
+    ...(group !== undefined && { group }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(id !== undefined && { isNamed: true as const }),
+  };
+  return { id: id ?? connection.runtime.id().toString(16).padStart(16, '0'), body, runAt, bytes };
+}
+
+/** @returns how many bytes it has as JSON @throws InvalidValueError; TypeError; RangeError if these are too many */
+export async function checkValue(
+  { schema }: Pick<CheckedQueueOptions, 'schema'>,
+  value: unknown,
+  maxBytes: number,
+  what: string,
+): Promise<number> {
+  if (schema) await validate(schema, value, what);
+  const bytes = Buffer.byteLength(JSON.stringify(checkJson(value)));
+  if (bytes > maxBytes) throw new RangeError(`${what}: ${bytes} bytes are too many (at most ${maxBytes})`);
+  return bytes;
+}
+
+/** No more than one transaction can carry, and none of them twice the same id. */
+export function transactions(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
+  const all: Draft[][] = [];
+  let ids = new Set<string>();
+  let bytes = 0;
+  for (const draft of drafts) {
+    bytes += draft.bytes;
+    const last = all.at(-1);
+    if (last && last.length < jobsPerTransaction && bytes <= maxValueBytes && !ids.has(draft.id)) {
+      last.push(draft);
+      ids.add(draft.id);
+    } else {
+      all.push([draft]);
+      ids = new Set([draft.id]);
+      bytes = draft.bytes;
+    }
+  }
+  return all;
+}

@@ -1,0 +1,108 @@
+import { toText } from '../base/bytes.js';
+import { sendWithinQuota } from '../session/within-quota.js';
+import { compare, get, prefix, range, remove, txn, type TxnOp } from '../store/operations.js';
+import { readTogether } from '../store/read-together.js';
+import type { KeyValue } from '../store/results.js';
+import { Alarm } from './alarm.js';
+import { bodyIn, recordIn } from './job.js';
+import { idIn } from './lane.js';
+import { toGroup, toReady } from './moves.js';
+import type { QueueParts } from './settle.js';
+
+/** How far to look ahead. */
+const aheadMs = 10_000;
+/** How far behind the latest look a job may still be put: clocks differ. */
+const behindMs = 60_000;
+/** How often to look at everything. */
+const wholeMs = 300_000;
+const perTransaction = 25;
+
+/**
+ * Makes jobs ready whose time has come, by the clock of this process, until the signal aborts. Looks only at what is due
+ * soon, so the many that wait for later cost nothing; a watch tells of what is put meanwhile.
+ *
+ * Several may do this at a time: each job is compared where it was found.
+ *
+ * @param onGroup told of groups that have jobs ready to pass
+ */
+export async function promoteDue(
+  parts: QueueParts,
+  onGroup: (group: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connection, layout } = parts;
+  const { runtime, store } = connection;
+  const alarm = new Alarm(runtime, signal);
+  const watch = store.listen(
+    prefix(layout.delayed),
+    { exclude: ['delete'] },
+    {
+      created: () => alarm.noLaterThan(0), // for what was put before it watched
+      events: (_revision, events) => {
+        for (const { kv } of events) alarm.noLaterThan(dueOf(kv, layout.delayed));
+      },
+      ended: (error) => alarm.fail(error),
+    },
+  );
+  let wholeAt = -Infinity;
+  let from = 0;
+  try {
+    while (true) {
+      signal.throwIfAborted();
+      const now = runtime.wallNow();
+      if (now - wholeAt >= wholeMs || now < wholeAt) [from, wholeAt] = [0, now];
+      alarm.reset(now + aheadMs);
+      const due = range(layout.delayedBefore(from), layout.delayedBefore(now + 1));
+      const soon = range(layout.delayedBefore(now + 1), layout.delayedBefore(now + aheadMs));
+      const { results } = await readTogether(
+        store,
+        [get(due, { limit: perTransaction }), get(soon, { limit: 1, keysOnly: true })],
+        { signal },
+      );
+      const [isDue, next] = results;
+      if (isDue.kvs.length > 0) await promote(parts, isDue.kvs, onGroup, signal);
+      if (isDue.more) continue;
+      from = Math.max(0, now - behindMs);
+      for (const kv of next.kvs) alarm.noLaterThan(dueOf(kv, layout.delayed));
+      await alarm.wait();
+    }
+  } finally {
+    watch.cancel();
+    alarm.stop();
+  }
+}
+
+async function promote(
+  parts: QueueParts,
+  waiting: readonly KeyValue[],
+  onGroup: (group: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connection, layout } = parts;
+  const reads = waiting.map(({ key }) => get(layout.job(idIn(toText(key)))));
+  const [{ revision, results }, session] = await Promise.all([
+    readTogether(connection.store, reads, { signal }),
+    connection.session(),
+  ]);
+  const groups = new Set<string>();
+  const moves = waiting.flatMap((kv, i): TxnOp[] => {
+    const id = idIn(toText(kv.key));
+    const stands = compare.modRevision(kv.key, '=', kv.modRevision);
+    const body = bodyIn(results[i]?.kvs[0]);
+    if (!body) return [txn({ if: [stands], then: [remove(kv.key)] })]; // somebody has deleted the job
+    const job = { id, body, record: recordIn(kv) };
+    const { group } = body;
+    if (group !== undefined) groups.add(group);
+    const move =
+      group === undefined ? toReady(layout, job, revision, i) : toGroup(layout, job, group, revision, i);
+    return [txn({ if: [stands, ...move.if], then: [remove(kv.key), ...move.then] })];
+  });
+  await sendWithinQuota(session, txn({ then: moves }));
+  connection.runtime.probe('queue.promoted');
+  for (const group of groups) onGroup(group);
+}
+
+/** @returns wall clock, milliseconds since 1970 */
+function dueOf({ key }: KeyValue, delayed: string): number {
+  return Number.parseInt(toText(key).slice(delayed.length, delayed.length + 16), 16);
+}

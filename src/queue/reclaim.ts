@@ -1,0 +1,97 @@
+import { toText } from '../base/bytes.js';
+import { Line, type LineState } from '../session/line.js';
+import { compare, get, prefix, remove } from '../store/operations.js';
+import { readTogether } from '../store/read-together.js';
+import type { KeyValue } from '../store/results.js';
+import { bodyIn, recordIn } from './job.js';
+import { idIn } from './lane.js';
+import { type KnownJob, type Move, toDead, toReady } from './moves.js';
+import type { QueueParts } from './settle.js';
+
+/**
+ * Gives jobs whose worker is lost to others, until the signal aborts: jobs that are being worked on, without a claim. A claim
+ * goes with the session of its worker, so this takes as long as the store needs to notice that.
+ *
+ * Several may do this at a time: each change compares what it replaces, and that there is still no claim.
+ *
+ * @param maxCrashes after so many it is a dead letter
+ */
+export async function reclaimOrphans(
+  parts: QueueParts,
+  maxCrashes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connection, layout } = parts;
+  const line = new Line({ prefix: layout.active, title: layout.title });
+  while (true) {
+    const { header, kvs } = await connection.store.get(prefix(layout.active), { signal });
+    let orphans: readonly KeyValue[] = [];
+    // Watched, and read anew now and then, should the watch have missed something.
+    await connection.views.view(line).until(
+      line.stateOf(header.revision, kvs),
+      (state) => {
+        orphans = orphansIn(state, layout.active);
+        return orphans.length > 0;
+      },
+      signal,
+    );
+    connection.runtime.probe('queue.orphans');
+    for (const orphan of orphans) await reclaim(parts, orphan, maxCrashes, signal);
+  }
+}
+
+/** Both are put by one transaction, and a view shows whole revisions: who has no claim has lost it. */
+function orphansIn({ tickets }: LineState, active: string): readonly KeyValue[] {
+  const claimed = new Set<string>();
+  const jobs = new Map<string, KeyValue>();
+  for (const kv of tickets) {
+    const [id = '', claim] = toText(kv.key).slice(active.length).split('/');
+    if (claim === undefined) jobs.set(id, kv);
+    else claimed.add(id);
+  }
+  return [...jobs].filter(([id]) => !claimed.has(id)).map(([, kv]) => kv);
+}
+
+async function reclaim(
+  { connection, layout, retention }: QueueParts,
+  orphan: KeyValue,
+  maxCrashes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, runtime } = connection;
+  const id = idIn(toText(orphan.key));
+  const { revision, results } = await readTogether(
+    store,
+    [get(layout.job(id)), get(layout.cancelOf(id), { keysOnly: true })],
+    { signal },
+  );
+  const [jobs, cancels] = results;
+  const body = bodyIn(jobs.kvs[0]);
+  const now = runtime.wallNow();
+  const move = async (job: KnownJob): Promise<Move> => {
+    if (cancels.kvs.length > 0) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
+    if (job.record.crashes >= maxCrashes) return toDead(layout, job, 'crashed', now);
+    return toReady(layout, job, revision);
+  };
+  const { failures, crashes, slot } = recordIn(orphan);
+  const record = {
+    failures,
+    crashes: crashes + 1,
+    because: 'crashed' as const,
+    ...(slot !== undefined && { slot }),
+  };
+  // Nothing is known of a job whose body somebody has deleted.
+  const there: Move = body ? await move({ id, body, record }) : { if: [], then: [] };
+  await store.txn(
+    {
+      if: [
+        compare.createRevision(prefix(layout.claimsOf(id)), '=', 0n),
+        compare.modRevision(orphan.key, '=', orphan.modRevision),
+        ...there.if,
+      ],
+      then: [remove(orphan.key), ...there.then],
+    },
+    { signal },
+  );
+  runtime.probe('queue.reclaimed');
+}

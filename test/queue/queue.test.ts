@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { World } from '../../src/testing/world.js';
+
+describe('a queue', () => {
+  it('hands out what was put, in the order in which it was put', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q');
+    for (const value of ['a', 'b', 'c']) await queue.enqueue(value);
+    const taken: unknown[] = [];
+    for (let i = 0; i < 3; i++) {
+      const delivery = await queue.receive();
+      taken.push(delivery.value);
+      await delivery.ack();
+    }
+    expect(taken).toEqual(['a', 'b', 'c']);
+    expect(await queue.inspect()).toMatchObject({ ready: 0, running: [], dead: 0 });
+  });
+
+  it('gives a job to a worker that waits', async () => {
+    await using world = await World.open();
+    const worker = await world.client();
+    const producer = await world.client();
+    const receiving = worker.queue('q').receive();
+    await world.settle();
+    await producer.queue('q').enqueue({ x: 1 });
+    await world.advance(1_000);
+    const delivery = await receiving;
+    expect(delivery.value).toEqual({ x: 1 });
+    expect(delivery.attempt).toBe(1);
+    await delivery.ack();
+    await expect(delivery.retry()).rejects.toThrow('settled');
+  });
+
+  it('gives the job of a crashed worker to another', async () => {
+    await using world = await World.open();
+    const worker = await world.client({ sessionTtlMs: 5_000 });
+    const other = await world.client();
+    await other.queue('q').enqueue('x');
+    await worker.queue('q').receive();
+    await world.settle();
+    const next = other.queue('q').receive();
+    world.crash(worker);
+    await world.advance(10_000);
+    const delivery = await next;
+    expect(delivery.attempt).toBe(2);
+    await delivery.ack();
+  });
+
+  it('tries again what has failed, after a pause, and buries it in the end', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q', { attempts: 2 });
+    const stop = new AbortController();
+    const attempts: number[] = [];
+    const working = queue.work(
+      (delivery) => {
+        attempts.push(delivery.attempt);
+        throw new Error('no');
+      },
+      { signal: stop.signal },
+    );
+    await queue.enqueue('x', { id: 'one' });
+    await world.advance(5_000);
+    expect(attempts).toEqual([1, 2]);
+    stop.abort();
+    await world.advance(100);
+    await working;
+    expect(await queue.inspect()).toMatchObject({ ready: 0, running: [], dead: 1 });
+    expect(await queue.enqueue('x', { id: 'one' })).toEqual({ id: 'one', created: false });
+  });
+
+  it('runs no more of a group than it has slots', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q', { groupConcurrency: 2 });
+    let running = 0;
+    let most = 0;
+    const stop = new AbortController();
+    const done: unknown[] = [];
+    await queue.enqueueAll(Array.from({ length: 10 }, (_, i) => ({ value: i, group: 'g' })));
+    const working = queue.work(
+      async (delivery) => {
+        most = Math.max(most, ++running);
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        running--;
+        done.push(delivery.value);
+      },
+      { concurrency: 5, signal: stop.signal },
+    );
+    await world.advance(2_000);
+    expect(done).toHaveLength(10);
+    expect(most).toBe(2);
+    stop.abort();
+    await working;
+  });
+});
