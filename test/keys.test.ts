@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import {
   checkNamespace,
   decodeName,
   delayKey,
   encodeName,
+  gateKey,
   linePrefix,
   messageKey,
   receiptPrefix,
   sessionKey,
   ticketName,
 } from '../src/base/keys.js';
+import { BarrierKeys } from '../src/barrier/barrier-keys.js';
+import { encodeOutcome } from '../src/barrier/outcome-value.js';
 import { type Conclave, connect, prefix, toText } from '../src/index.js';
 import { itemName, itemPrefix, nextItemName, priorityKeys } from '../src/queue/recipe-keys.js';
 import { lineOf } from '../src/session/line-kinds.js';
@@ -24,6 +27,9 @@ import { root } from './project/program.js';
 
 const lease = 0x7d3a5c90b1e4fn;
 
+const cyclic = new BarrierKeys('conclave', 'cyclic barrier', 'c');
+const double = new BarrierKeys('conclave', 'double barrier', 'd');
+
 const layout = {
   session: sessionKey('conclave', lease),
   'asked for': messageKey(sessionKey('conclave', lease), 'ask', ticketName(lease, 1)),
@@ -35,6 +41,16 @@ const layout = {
   "semaphore('s')": lineOf('conclave', 'semaphore', 's').keyOf(ticketName(lease, 5)),
   'its limit': `${linePrefix('conclave', 'semaphore', 's')}limit`,
   'its limit before': `${linePrefix('conclave', 'semaphore', 's')}before`,
+  "gate('g')": gateKey('conclave', 'g'),
+  "gate({ path: '/g' })": gateKey('conclave', { path: '/g' }),
+  "latch('l')": `${linePrefix('conclave', 'latch', 'l')}count`,
+  'its arrivals': `${linePrefix('conclave', 'latch', 'l')}arrived/host-7`,
+  "cyclicBarrier('c')": cyclic.in + ticketName(lease, 6),
+  'its outcomes': cyclic.out(42n),
+  "doubleBarrier('d')": double.in + ticketName(lease, 7),
+  'its left': double.left,
+  'leaving it': double.leaving(42n) + ticketName(lease, 8),
+  'how that ended': double.leaveOut(42n),
   'lock delay': delayKey('conclave', linePrefix('conclave', 'lock', 'orders/42')),
   receipt: `${receiptPrefix('conclave', lease)}1`,
   "queue, path '/q'": itemPrefix('/q') + itemName(1_789_473_600_000, 0.123456),
@@ -54,6 +70,16 @@ it('the layout of the keys is what it has always been', () => {
     "semaphore('s')": 'conclave/semaphore/s/t/7d3a5c90b1e4f-5',
     'its limit': 'conclave/semaphore/s/limit',
     'its limit before': 'conclave/semaphore/s/before',
+    "gate('g')": 'conclave/gate/g',
+    "gate({ path: '/g' })": '/g',
+    "latch('l')": 'conclave/latch/l/count',
+    'its arrivals': 'conclave/latch/l/arrived/host-7',
+    "cyclicBarrier('c')": 'conclave/cyclic-barrier/c/in/7d3a5c90b1e4f-6',
+    'its outcomes': 'conclave/cyclic-barrier/c/out/000000000000002a',
+    "doubleBarrier('d')": 'conclave/double-barrier/d/in/7d3a5c90b1e4f-7',
+    'its left': 'conclave/double-barrier/d/left',
+    'leaving it': 'conclave/double-barrier/d/leave/000000000000002a/in/7d3a5c90b1e4f-8',
+    'how that ended': 'conclave/double-barrier/d/leave/000000000000002a/out',
     'lock delay': 'conclave/delay/conclave%2Flock%2Forders%252F42%2F',
     receipt: 'conclave/did/0007d3a5c90b1e4f/1',
     "queue, path '/q'": '/q/1789473600000123456',
@@ -83,7 +109,19 @@ it('what is said to a session is what it has always been, and what docs/keys.md 
   expect(value).toBe(
     '{"v":1,"by":{"name":"ops","host":"host-8","pid":815,"ns":"conclave"},"reason":"deploy","deadlineMs":10000,"at":1789473600000}',
   );
-  expect(JSON.parse(documentedValues()[1] ?? '')).toEqual(JSON.parse(value));
+  expect(JSON.parse(documentedValues()[3] ?? '')).toEqual(JSON.parse(value));
+});
+
+it('an outcome of a barrier is what it has always been, and what docs/keys.md shows', () => {
+  const party = { ticket: ticketName(lease, 6), holder: 'host-7:4711' };
+  const tripped = encodeOutcome({ kind: 'tripped', parties: [party] });
+  const broken = encodeOutcome({ kind: 'broken', by: party });
+  expect(tripped).toBe(
+    '{"v":1,"kind":"tripped","parties":[{"ticket":"7d3a5c90b1e4f-6","holder":"host-7:4711"}]}',
+  );
+  expect(broken).toBe('{"v":1,"kind":"broken","by":{"ticket":"7d3a5c90b1e4f-6","holder":"host-7:4711"}}');
+  expect(JSON.parse(documentedValues()[1] ?? '')).toEqual(JSON.parse(tripped));
+  expect(JSON.parse(documentedValues()[2] ?? '')).toEqual(JSON.parse(broken));
 });
 
 function documentedValues(): string[] {
@@ -148,6 +186,60 @@ it('each kind of lock puts what docs/keys.md says, and leaves what it says', asy
     'conclave/semaphore/s/limit',
     'conclave/session/LEASE',
   ]);
+});
+
+it('barriers, gates and latches put what docs/keys.md says, and leave what it says', async () => {
+  await using conclave = await connect('memory:');
+  await conclave.gate('g').close();
+  await conclave.gate({ path: '/g' }).close({ whileAlive: true });
+  const latch = conclave.latch('l', { count: 2 });
+  await latch.arrive('a/b');
+  const stop = new AbortController();
+  const first = conclave
+    .cyclicBarrier('c', { parties: 3 })
+    .wait()
+    .catch(() => {});
+  const second = conclave
+    .cyclicBarrier('c', { parties: 3 })
+    .wait({ signal: stop.signal })
+    .catch(() => {});
+  const [pass, other] = await Promise.all(
+    [1, 2].map(() => conclave.doubleBarrier('d', { parties: 2 }).enter()),
+  );
+  stop.abort();
+  await second;
+  const leaving = pass?.leave();
+  await conclave.store.get('any');
+
+  expect(await stored(conclave)).toMatchObject({
+    'conclave/gate/g': '{}',
+    '/g': '{} (leased)',
+    'conclave/latch/l/count': '2',
+    'conclave/latch/l/arrived/a%2Fb': '{}',
+    'conclave/cyclic-barrier/c/in/LEASE-1': '{"parties":3} (leased)',
+    'conclave/cyclic-barrier/c/left': 'LEASE-2',
+    'conclave/double-barrier/d/in/LEASE-4': '{"parties":2} (leased)',
+    // Only the first number is called so here: that of the outcome.
+    [`conclave/double-barrier/d/leave/LEASE/in/${/in\/(.*)-/.exec(pass?.key ?? '')?.[1]}-5`]:
+      '{"entered":"LEASE-3"} (leased)',
+  });
+
+  await other?.leave();
+  await leaving;
+  await conclave
+    .cyclicBarrier('c', { parties: 3 })
+    .wait({ timeoutMs: 0 })
+    .catch(() => {});
+  await Promise.all([1, 2].map(() => conclave.cyclicBarrier('c', { parties: 3 }).wait()));
+  await first;
+  await conclave.gate('g').open();
+  await latch.reset();
+  const rest = await vi.waitFor(async () => {
+    const keys = Object.keys(await stored(conclave));
+    expect(keys.filter((key) => key.includes('barrier'))).toEqual([]);
+    return keys;
+  });
+  expect(rest.filter((key) => !/session|did/.test(key))).toEqual(['/g']);
 });
 
 it('a process that holds a lock has put its session and its ticket, and nothing else', async () => {

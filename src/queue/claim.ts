@@ -31,6 +31,7 @@ export interface Claimed {
   /** undefined if somebody has deleted it. */
   readonly body: KeyValue | undefined;
   readonly record: JobRecord;
+  readonly priority: number;
 }
 
 export interface ClaimRequest {
@@ -77,6 +78,7 @@ export async function claim(connection: Connection, request: ClaimRequest): Prom
         taken.set(key, {
           id: of.job.id,
           record: of.job.record,
+          priority: of.job.lane.priority,
           body: seen.body,
           ticket: ticketOf(connection, session, of, seen),
         });

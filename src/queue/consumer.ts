@@ -1,23 +1,20 @@
-import { toText } from '../base/bytes.js';
 import { isConclaveError } from '../base/errors.js';
-import { validate } from '../base/schema.js';
 import { raceSignal, type Wait } from '../base/wait.js';
 import { sleep } from '../base/runtime.js';
 import type { Hold } from '../session/hold.js';
 import type { Session } from '../session/session.js';
 import { compare, get } from '../store/operations.js';
 import { claim, type Claimed } from './claim.js';
-import { Delivery, textOf } from './delivery.js';
-import { bodyIn, type JobBody } from './job.js';
+import { Delivery } from './delivery.js';
 import type { CheckedQueueOptions } from './queue-options.js';
-import type { DeadReason } from './moves.js';
+import { type ReadJob, readJob } from './read-job.js';
 import type { Search } from './search.js';
-import { type HeldJob, type QueueParts, settle } from './settle.js';
+import type { QueueParts } from './settle.js';
 import { type Turn, WaitingWorker } from './waiting-worker.js';
 
 /** As many as one transaction takes. */
 const maxClaims = 16;
-/** How often to see whether the floors of the lanes should be moved. */
+/** After how many claims the floors of the lanes are moved, on average: by chance, so of all processes together. */
 const claimsPerFloor = 128;
 
 /** Somebody who wants a job. */
@@ -42,7 +39,6 @@ export class Consumer {
   #isRunning = false;
   /** Its place among the processes that wait for a job. */
   #worker: WaitingWorker | undefined;
-  #claimed = 0;
   /** Aborts when nobody wants anything any more. */
   #unwanted = new AbortController();
 
@@ -75,6 +71,7 @@ export class Consumer {
 
   #want(want: Want): void {
     this.#wants.push(want);
+    if (want.wait.immediate) this.#worker?.wake();
     if (!this.#isRunning) void this.#run();
   }
 
@@ -102,79 +99,97 @@ export class Consumer {
     this.#isRunning = false;
   }
 
-  /** Looks once, and takes what there is; or stands in line until there is something, and takes that. @returns whether it got any */
+  /**
+   * Looks once, and takes what there is; or stands in line until there is something, and takes that.
+   *
+   * @returns false if it came to nothing
+   */
   async #round(signal: AbortSignal): Promise<boolean> {
     const { connection, layout } = this.#parts;
     const session = await raceSignal(connection.session(), signal);
     if (this.#worker?.session !== session) this.#leave();
     const wanted = Math.max(8, Math.min(this.#wants.length, maxClaims));
+    const impatient = this.#impatient();
     const pausedKey = get(layout.paused, { keysOnly: true });
     const { jobs, others } = await this.#search.first(wanted, signal, [pausedKey]);
     const isPaused = (others[0]?.kvs.length ?? 0) > 0;
     if (jobs.length > 0 && !isPaused) return this.#take(session, { jobs, if: [] });
-    this.#refuseTheImpatient();
-    if (this.#wants.length === 0) return false;
+    // Whoever has come since the search began has not been looked for.
+    this.#refuseTheImpatient(impatient);
+    if (this.#wants.length === 0) return true;
     this.#worker ??= await WaitingWorker.stand(connection, layout, this.#search, session, signal);
-    return this.#take(session, await this.#worker.untilTurn(signal));
+    if (this.#impatient().length > 0) return true;
+    const turn = await this.#worker.untilTurn(signal);
+    return turn ? this.#take(session, turn) : true;
   }
 
   async #take(session: Session, turn: Turn): Promise<boolean> {
-    const { connection, layout } = this.#parts;
     this.#refuseWithoutPermit();
     const wants = this.#wants.splice(0, Math.min(turn.jobs.length, maxClaims));
     try {
-      if (wants.length === 0) return false;
-      const claiming = claim(connection, {
-        session,
-        layout,
-        jobs: turn.jobs,
-        count: wants.length,
-        if: [
-          compare.createRevision(layout.paused, '=', 0n),
-          ...turn.if,
-          ...wants.flatMap(({ permit }) => permit?.guard() ?? []),
-        ],
-        leaving: this.#worker?.leaving() ?? [],
-      });
-      // Whoever closes the session waits until what is taken right now is in somebody's hands, or given back.
-      const delivering = claiming.then((all) =>
-        Promise.all(all.map((each) => this.#deliver(each, wants.shift()))),
+      if (wants.length === 0) return true;
+      const claiming = this.#claim(session, turn, wants);
+      // `close` waits until what is taken is handed over, or given back.
+      session.chore(
+        claiming.then(
+          ({ delivered }) => delivered,
+          () => {},
+        ),
       );
-      session.chore(delivering.then(noop, noop));
-      const claimed = await claiming;
-      if (claimed.length > 0) this.#gotSome(claimed.length);
-      return claimed.length > 0;
+      const { count } = await claiming;
+      if (count > 0) this.#gotSome(count);
+      return count > 0;
     } finally {
       this.#wants.unshift(...wants.filter(({ wait }) => !wait.signal.aborted));
     }
   }
 
+  /** @param wants of which as many as get a job are removed */
+  async #claim(session: Session, turn: Turn, wants: Want[]): Promise<Handed> {
+    const { connection, layout } = this.#parts;
+    const claimed = await claim(connection, {
+      session,
+      layout,
+      jobs: turn.jobs,
+      count: wants.length,
+      if: [
+        compare.createRevision(layout.paused, '=', 0n),
+        ...turn.if,
+        ...wants.flatMap(({ permit }) => permit?.guard() ?? []),
+      ],
+      leaving: this.#worker?.leaving() ?? [],
+    });
+    const handing = claimed.map((each) => this.#deliver(each, wants.shift()));
+    return { count: claimed.length, delivered: Promise.all(handing).then(() => {}) };
+  }
+
   #gotSome(count: number): void {
     this.#worker?.hasLeft();
     this.#worker = undefined;
-    const before = this.#claimed;
-    this.#claimed += count;
-    const isTime = Math.floor(before / claimsPerFloor) < Math.floor(this.#claimed / claimsPerFloor);
-    if (isTime) void this.#search.moveFloors();
+    if (this.#parts.connection.runtime.random() < count / claimsPerFloor) void this.#search.moveFloors();
   }
 
-  /** Never rejects. */
+  /** Never rejects. @param want whose job it was to be; if that has ended meanwhile it is for the next one */
   async #deliver(claimed: Claimed, want: Want | undefined): Promise<void> {
+    let taker = want;
     try {
-      const job = await this.#read(claimed);
-      if (!job) {
-        if (want) this.#again(want);
+      const job = await readJob(this.#parts, this.#options.schema, claimed, this.#onEnd);
+      if (job) {
+        if (want?.wait.signal.aborted) taker = this.#wants.shift();
+        await this.#hand(job, taker);
         return;
       }
-      const taker = want && !want.wait.signal.aborted ? want : this.#wants.shift();
-      if (want && taker !== want) void want.permit?.release().catch(() => {});
-      await this.#hand(job, taker);
-    } catch {
+    } catch (error) {
+      if (isConclaveError(error, 'CONFLICT')) {
+        taker?.reject(error);
+        return;
+      }
       // The session is over, and the claim with it: somebody else gets the job.
-      if (want) this.#again(want);
     }
+    if (taker) this.#again(taker);
   }
 
+  /** What nobody wants any more is given back. */
   async #hand({ job, value }: ReadJob, want: Want | undefined): Promise<void> {
     const onEnd = (): void => {
       void want?.permit?.release().catch(() => {});
@@ -182,34 +197,7 @@ export class Consumer {
     };
     const delivery = Delivery.of(this.#parts, job, value, want?.wait.waitedMs() ?? 0, onEnd);
     if (want) want.resolve(delivery);
-    else await delivery[Symbol.asyncDispose](); // nobody wants it any more: given back
-  }
-
-  /** A job whose time is over, or that cannot be read, becomes a dead letter. */
-  async #read(claimed: Claimed): Promise<ReadJob | undefined> {
-    const { connection, layout } = this.#parts;
-    const body = bodyIn(claimed.body);
-    const job: HeldJob = {
-      ...claimed,
-      body: body ?? { ...nothing, value: claimed.body && toText(claimed.body.value) },
-    };
-    const bury = async (reason: DeadReason, error?: string): Promise<undefined> => {
-      const record = { ...job.record, ...(error !== undefined && { error }) };
-      await settle(this.#parts, job, { kind: 'dead', job: { ...job, record }, reason });
-    };
-    if (!body) return bury('unreadable', 'what was stored of it is gone, or was written by another program');
-    const { expiresAt, value } = body;
-    if (expiresAt !== undefined && connection.runtime.wallNow() > expiresAt) return bury('expired');
-    const { schema } = this.#options;
-    if (!schema) return { job, value };
-    try {
-      return {
-        job,
-        value: await validate(schema, value, `job ${JSON.stringify(job.id)} of ${layout.title}`),
-      };
-    } catch (error) {
-      return bury('unreadable', textOf(error));
-    }
+    else await delivery[Symbol.asyncDispose]();
   }
 
   #again(want: Want): void {
@@ -218,11 +206,13 @@ export class Consumer {
     if (!this.#isRunning) void this.#run();
   }
 
-  /** For whom no waiting is no failure of anybody. */
-  #refuseTheImpatient(): void {
-    for (const want of this.#wants.filter(({ wait }) => wait.immediate)) {
-      this.#refuse(want, want.wait.timeout());
-    }
+  #impatient(): readonly Want[] {
+    return this.#wants.filter(({ wait }) => wait.immediate);
+  }
+
+  /** Whoever does not wait is told so. */
+  #refuseTheImpatient(impatient: readonly Want[]): void {
+    for (const want of impatient) this.#refuse(want, want.wait.timeout());
   }
 
   #refuseWithoutPermit(): void {
@@ -250,7 +240,7 @@ export class Consumer {
       return;
     }
     for (const { wait } of this.#wants) wait.obstacle = `; ${String(error)}`;
-    if (!isConclaveError(error, 'SESSION_LOST')) this.#refuseTheImpatient();
+    if (!isConclaveError(error, 'SESSION_LOST')) this.#refuseTheImpatient(this.#impatient());
     await this.#pause(vain, signal);
   }
 
@@ -262,27 +252,17 @@ export class Consumer {
   }
 }
 
-const noop = (): void => {};
-
-interface ReadJob {
-  readonly job: HeldJob;
-  readonly value: unknown;
+interface Handed {
+  /** How many jobs were taken. */
+  readonly count: number;
+  /** Settles when each of them is handed over, or given back. */
+  readonly delivered: Promise<void>;
 }
 
 /** The permission to run a job was lost before there was one. */
 export const permitLost: Error = new Error('the permission to run a job was lost');
 
 const nobodyLeft = new Error('nobody wants a job any more');
-
-/** Stands for what cannot be read. */
-const nothing: JobBody = {
-  value: null,
-  priority: 0,
-  attempts: 1,
-  backoff: { minMs: 0, maxMs: 0 },
-  enqueuedAt: 0,
-  place: '',
-};
 
 function mayPass(error: unknown, { connection }: QueueParts): boolean {
   if (isConclaveError(error, 'SESSION_LOST')) return !connection.isForOneSession;

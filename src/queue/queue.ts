@@ -1,23 +1,21 @@
 import { isConclaveError } from '../base/errors.js';
 import type { InferInput, InferOutput, StandardSchema } from '../base/schema.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
-import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
-import { demand } from '../session/demand.js';
-import { Hold } from '../session/hold.js';
-import { Line } from '../session/line.js';
-import { amongTheFirst } from '../session/rules.js';
+import type { Timing } from './calendar.js';
 import { cancel } from './cancel.js';
-import { Consumer, permitLost } from './consumer.js';
+import { Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { draftOf, transactions } from './draft.js';
 import { type Draft, type Enqueued, Enqueuer } from './enqueuer.js';
 import { type QueueEvent, queueEvents } from './events.js';
+import { fireSchedules } from './firing.js';
 import { fillGroup } from './groups.js';
 import { inspect, type QueueState } from './inspect.js';
 import { QueueLayout } from './layout.js';
 import { setPaused } from './pause.js';
+import { Permits } from './permits.js';
 import {
   type CheckedQueueOptions,
   checkQueueOptions,
@@ -25,10 +23,12 @@ import {
   type QueueOptions,
 } from './queue-options.js';
 import { Retention } from './retention.js';
+import type { Schedule } from './schedule.js';
+import { type ScheduleOptions, Schedules } from './schedules.js';
 import { Search } from './search.js';
 import type { QueueParts } from './settle.js';
-import { Upkeep } from './upkeep.js';
 import { type JobEnd, waitFor } from './wait-for.js';
+import { type Duty, Upkeep } from './upkeep.js';
 import { work, type WorkOptions } from './work.js';
 
 /** One of the jobs of `enqueueAll`. */
@@ -60,7 +60,8 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   readonly #options: CheckedQueueOptions;
   readonly #enqueuer: Enqueuer;
   readonly #consumer: Consumer;
-  readonly #permits: Admission;
+  readonly #permits: Permits;
+  readonly #schedules: Schedules;
   readonly #upkeep: Upkeep;
 
   /** @internal No I/O. @throws TypeError, RangeError for a bad name or option */
@@ -73,11 +74,11 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const onEnd = (group: string | undefined): void => this.#fill(group);
     const search = new Search(connection.store, layout.ready);
     this.#consumer = new Consumer(this.#parts, this.#options, search, onEnd);
-    const title = `permit of ${layout.title}`;
-    const line = new Line({ prefix: layout.permits, ticketPrefix: `${layout.permits}t/`, title });
-    this.#permits = new Admission(connection, { lines: [line], title });
+    this.#permits = new Permits(this.#parts, this.#options.maxRunning);
     this.deadLetters = new DeadLetters(this.#parts, onEnd);
-    this.#upkeep = new Upkeep(this.#parts, this.#options, []);
+    this.#schedules = new Schedules(this.#parts, this.#options);
+    const fire: Duty = (signal) => fireSchedules(this.#parts, onEnd, signal);
+    this.#upkeep = new Upkeep(this.#parts, this.#options, [fire]);
   }
 
   /**
@@ -126,7 +127,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     try {
       wait.signal.throwIfAborted();
       this.#upkeep.start();
-      return await this.#receive(wait);
+      return await this.#permits.with(wait, (permit) => this.#consumer.receive(wait, permit));
     } finally {
       wait.end();
     }
@@ -147,6 +148,40 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   ): Promise<void> {
     const title = `${this.#parts.layout.title}: work`;
     return work(this.#connection, title, (wait) => this.receive(wait), handler, options);
+  }
+
+  /**
+   * Puts a job at each of the times, until `unschedule`: `{ cron: '0 3 * * *', timeZone: 'Europe/Berlin' }` or
+   * `{ everyMs: 60_000 }`. For every process to call when it starts: the same again changes nothing; another timing begins now,
+   * anything else holds from the next job on.
+   *
+   * Each instant is fired once, whatever crashes, by one of the processes that have called this or `receive`, by its clock.
+   * The job's id is the name, `@` and the instant (ISO 8601). While none of them was there instants are missed, see `catchUp`.
+   * A clock that goes back fires nothing again. `maxSize` does not stop it: nobody would hear of that.
+   *
+   * @returns the schedule, with its next instant
+   * @throws TypeError, RangeError, InvalidValueError before any I/O; ConflictError if a newer version of this library has put
+   * it; otherwise as `enqueue`
+   */
+  async schedule(
+    name: string,
+    when: Timing,
+    value: InferInput<Schema>,
+    options: ScheduleOptions = {},
+  ): Promise<Schedule> {
+    const schedule = await this.#schedules.put(name, when, value, options);
+    this.#upkeep.start();
+    return schedule;
+  }
+
+  /** Ends a schedule; jobs that it has put stay. @returns false if there is none @throws as `enqueue` */
+  async unschedule(name: string): Promise<boolean> {
+    return this.#schedules.remove(name);
+  }
+
+  /** All schedules of the queue, by name. @throws ConflictError if a newer version of this library has put one */
+  async schedules(): Promise<readonly Schedule[]> {
+    return this.#schedules.list();
   }
 
   /** From when this resolves on nobody takes a job, in any process. What runs goes on. @throws as `enqueue` */
@@ -214,43 +249,6 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const groups = new Set(drafts.map(({ body }) => body.group));
     for (const group of groups) this.#fill(group);
     return enqueued;
-  }
-
-  async #receive(wait: Wait): Promise<Delivery> {
-    const { maxRunning } = this.#options;
-    if (maxRunning === Infinity) return this.#consumer.receive(wait);
-    while (true) {
-      const permit = wait.immediate ? await this.#tryPermit(wait) : await this.#permit(wait);
-      try {
-        return await this.#consumer.receive(wait, permit);
-      } catch (error) {
-        void permit.release().catch(() => {});
-        // With the session: the next one may have another.
-        if (error !== permitLost || this.#connection.isForOneSession) throw error;
-      }
-    }
-  }
-
-  #permit({ signal }: Wait): Promise<Hold> {
-    const { maxRunning } = this.#options;
-    return this.#permits.acquire(
-      demand(amongTheFirst(maxRunning)),
-      { signal },
-      (admitted) => new Hold(admitted),
-    );
-  }
-
-  async #tryPermit(wait: Wait): Promise<Hold> {
-    const { maxRunning } = this.#options;
-    const options = { signal: wait.signal };
-    const permit = await this.#permits.tryAcquire(
-      demand(amongTheFirst(maxRunning)),
-      options,
-      (admitted) => new Hold(admitted),
-    );
-    if (permit) return permit;
-    wait.obstacle = `; ${maxRunning} jobs run already`;
-    throw wait.timeout();
   }
 
   /** In the background: should it not come to that, whoever looks after the queue does it. */

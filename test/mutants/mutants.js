@@ -7,6 +7,7 @@
  * `also`: where two guards cover for each other, the second one.
  */
 
+import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
 import { recipeMutants } from './recipes.js';
 
@@ -1642,4 +1643,5 @@ export const mutants = [
   },
   ...electionMutants,
   ...recipeMutants,
+  ...barrierMutants,
 ];

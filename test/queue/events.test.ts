@@ -33,6 +33,10 @@ class Reader implements AsyncDisposable {
 
 /** A world in which somebody reads the events of a queue. */
 class Stage implements AsyncDisposable {
+  readonly world: World;
+  readonly client: Conclave;
+  readonly events: Reader;
+
   static async open(): Promise<Stage> {
     const world = await World.open();
     const events = new Reader(await world.client());
@@ -40,11 +44,7 @@ class Stage implements AsyncDisposable {
     return new Stage(world, await world.client(), events);
   }
 
-  readonly world: World;
-  readonly client: Conclave;
-  readonly events: Reader;
-
-  constructor(world: World, client: Conclave, events: Reader) {
+  private constructor(world: World, client: Conclave, events: Reader) {
     this.world = world;
     this.client = client;
     this.events = events;
@@ -201,6 +201,20 @@ describe('queue events', () => {
     world.dropReply(client, { method: 'txn' });
     await world.run(queue.enqueue('x', { id: 'two' }));
     expect(events.told.slice(1)).toEqual(['enqueued one', 'started one', 'completed one', 'enqueued two']);
+  });
+
+  it('tell of dead letters that are tried again or dropped', async () => {
+    await using stage = await Stage.open();
+    const { world, client, events } = stage;
+    const queue = client.queue('q');
+    for (const id of ['a', 'b']) {
+      await queue.enqueue('x', { id });
+      await (await queue.receive()).fail('no');
+    }
+    await queue.deadLetters.retry('a');
+    await queue.deadLetters.drop('b');
+    await world.settle();
+    expect(events.told.slice(-2)).toEqual(['retried a', 'dropped b']);
   });
 
   it('go on after a broken stream, none left out', async () => {

@@ -112,6 +112,17 @@ describe('waitFor', () => {
     await expect(queue.waitFor('')).rejects.toThrow(TypeError);
   });
 
+  it('waits for a dead letter that is tried again', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    await queue.enqueue('x', job);
+    await (await queue.receive()).fail('no');
+    await queue.deadLetters.retry('one');
+    const waiting = queue.waitFor('one');
+    await (await queue.receive()).ack('yes');
+    expect(await world.run(waiting)).toEqual({ state: 'completed', result: 'yes' });
+  });
+
   it('ends with its time, and with the signal, and leaves nothing', async () => {
     await using world = await World.open();
     const client = await world.client();
