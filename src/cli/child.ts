@@ -6,7 +6,14 @@ import { type Signals, statusOfSignal } from './signals.js';
 
 export interface ChildOptions {
   readonly command: readonly [program: string, ...args: string[]];
-  readonly signals: Signals;
+  /** Those that are sent to us, for the command to have. @default it gets none */
+  readonly signals?: Signals;
+  /** What it reads from stdin. @default what we read */
+  readonly input?: string;
+  /** Variables besides the key and the token. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** SIGTERM when this aborts. @default never */
+  readonly stop?: AbortSignal;
   /** What is held, for messages. */
   readonly noun: string;
   /** Between SIGTERM and SIGKILL when the hold is lost. */
@@ -14,7 +21,7 @@ export interface ChildOptions {
 }
 
 /**
- * Runs a command under a hold, with our stdin, stdout and stderr, and with the signals that are sent to us. When the hold
+ * Runs a command under a hold, with our stdout and stderr, and if not told otherwise with our stdin. When the hold
  * is lost it is stopped before, as far as clocks go, the store can give it to somebody else. When somebody asks for what
  * is held it gets SIGTERM, once, and decides.
  *
@@ -26,29 +33,42 @@ export interface ChildOptions {
  */
 export async function runUnder(
   hold: Hold,
-  { command, signals, noun, marginMs }: ChildOptions,
+  { command, signals, noun, marginMs, input, env, stop: wanted }: ChildOptions,
 ): Promise<number> {
   hold.assertHeld();
   const [program, ...args] = command;
   const child = spawn(program, args, {
-    stdio: 'inherit',
-    env: { ...process.env, CONCLAVE_KEY: hold.key, CONCLAVE_FENCING_TOKEN: String(hold.fencingToken) },
+    stdio: [input === undefined ? 'inherit' : 'pipe', 'inherit', 'inherit'],
+    env: {
+      ...process.env,
+      ...env,
+      CONCLAVE_KEY: hold.key,
+      CONCLAVE_FENCING_TOKEN: String(hold.fencingToken),
+    },
   });
-  signals.handTo((name) => {
+  child.stdin?.on('error', () => {}); // it need not read what it is given
+  child.stdin?.end(input);
+  signals?.handTo((name) => {
     if (!comesFromTerminal(name)) child.kill(name);
   });
   let killer: NodeJS.Timeout | undefined;
   const onLost = (): void => {
+    // What the job of a queue is asked for by is told by its signal, too.
+    if (hold.releaseRequested.aborted && hold.signal.reason === hold.releaseRequested.reason) return;
     const patienceMs = isKnownGone(hold.signal.reason) ? 0 : marginMs;
     const how = patienceMs > 0 ? `SIGTERM, and SIGKILL in ${patienceMs} ms` : 'SIGKILL';
     process.stderr.write(`conclave: the ${noun} is lost: ${how} to ${program}\n`);
     killer = stop(child, patienceMs);
   };
+  const onStop = (): void => void child.kill('SIGTERM');
+  if (wanted?.aborted) onStop();
+  wanted?.addEventListener('abort', onStop, { once: true });
   hold.signal.addEventListener('abort', onLost, { once: true });
   const ignoreRequests = whenAsked(hold, `SIGTERM to ${program}`, () => child.kill('SIGTERM'));
   try {
     return await ending(child, program);
   } finally {
+    wanted?.removeEventListener('abort', onStop);
     hold.signal.removeEventListener('abort', onLost);
     ignoreRequests();
     clearTimeout(killer);

@@ -4,6 +4,9 @@ import { isConclaveError, SessionLostError } from '../index.js';
 export const exitStatus = {
   ok: 0,
   usage: 64,
+  /** Of a command that works on jobs: this one will never succeed. */
+  badData: 65,
+  missing: 66,
   unavailable: 69,
   internal: 70,
   notAcquired: 75,

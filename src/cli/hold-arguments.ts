@@ -78,14 +78,16 @@ export function onePlace(parsed: Pick<Arguments, 'positionals' | 'own'>, usage: 
   return parsePlace(parsed, usage);
 }
 
-function parseTtl(text: string): number {
+/** @throws Failure unless it is whole seconds, 2 or more */
+export function parseTtl(text: string): number {
   const ttlMs = parseDuration(text, '--ttl');
   if (ttlMs < 2_000) throw new Failure(exitStatus.usage, `--ttl: ${text} is too short: 2s at least`);
   if (ttlMs % 1_000 === 0) return ttlMs;
   throw new Failure(exitStatus.usage, `--ttl: ${text} is not whole seconds`);
 }
 
-function parseCommand([program, ...args]: readonly string[], usage: string): HoldArguments['command'] {
+/** @param words what stands behind "--" @throws Failure */
+export function parseCommand([program, ...args]: readonly string[], usage: string): HoldArguments['command'] {
   if (program === undefined || program === '') throw wrongUsage('nothing to run stands behind "--"', usage);
   return [program, ...args];
 }

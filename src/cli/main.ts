@@ -1,17 +1,20 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { barrier, barrierHelp } from './barrier.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
 import { lock, lockHelp } from './lock.js';
 import { ls, lsHelp } from './ls.js';
 import { harmless } from './printing.js';
+import { queue, queueHelp } from './queue.js';
 import { release, releaseHelp } from './release.js';
 import { rwlock, rwlockHelp } from './rwlock.js';
 import { semaphore, semaphoreHelp } from './semaphore.js';
 
 interface Command {
-  readonly help: string;
+  /** Of a command that has commands of its own: that of the one that is named. */
+  readonly help: string | ((args: readonly string[]) => string);
   readonly summary: string;
   /** @returns the exit status */
   readonly run: (args: readonly string[]) => Promise<number>;
@@ -30,6 +33,12 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'run a command while holding permits; change how many there are',
   },
   elect: { run: elect, help: electHelp, summary: 'run a command as the leader; watch who leads' },
+  queue: {
+    run: queue,
+    help: queueHelp,
+    summary: 'put jobs, run a command for each, see how they fare',
+  },
+  barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,
@@ -60,7 +69,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === '--version') return print(`${version()}\n`);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) throw new Failure(exitStatus.usage, unknownCommand(name));
-  return asksForHelp(args) ? print(command.help) : command.run(args);
+  if (!asksForHelp(args)) return command.run(args);
+  return print(typeof command.help === 'string' ? command.help : command.help(args));
 }
 
 function unknownCommand(name: string): string {

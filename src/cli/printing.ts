@@ -1,4 +1,4 @@
-import type { Candidate, TicketInfo } from '../index.js';
+import type { Candidate, Holder, TicketInfo } from '../index.js';
 
 /** One line. JSON has no exact place for large whole numbers: they are strings. */
 export function printJson(value: unknown): void {
@@ -46,6 +46,11 @@ export function ticketCells(ticket: TicketInfo | Candidate): readonly string[] {
 
 /** Who it is, for people. */
 export function describeHolder({ holder }: TicketInfo): string {
+  return nameHolder(holder);
+}
+
+/** The same, of whatever has a holder. */
+export function nameHolder(holder: Holder | undefined): string {
   if (!holder) return 'another program';
   const process = `${holder.host}:${holder.pid}`;
   return harmless(holder.name === process ? process : `${holder.name} (${process})`);
