@@ -181,6 +181,36 @@ describe('a schedule', () => {
     expect(await waiting(world)).toEqual([`s@${iso(start + minute + 10_000)}`]);
   });
 
+  it('with another timing, put by a process whose clock is behind, does not fire again what has fired', async () => {
+    await using world = await World.open();
+    const [first, behind] = [await world.client(), await world.client()];
+    const queue = first.queue('q', { keepMs: 0 });
+    const worker = workedOn(queue);
+    await queue.schedule('s', { cron: '*/2 * * * *' }, 'x');
+    await world.advance(50_000);
+    world.jumpWall(behind, -30_000);
+
+    await behind.queue('q', { keepMs: 0 }).schedule('s', { cron: '* * * * *' }, 'x');
+
+    await world.advance(60_000);
+    expect(worker.runs).toEqual(firesOf('s', start + 40_000, start + 100_000));
+    await worker.stop();
+  });
+
+  it('that is put after the history behind the watch was compacted away fires in time', async () => {
+    await using world = await World.open();
+    const [first, other] = [await world.client(), await world.client()];
+    await first.queue('q').schedule('rare', { everyMs: 60 * minute }, 'x');
+    await world.advance(31_000);
+    world.compactUnderWatches(first);
+    await world.advance(1_000);
+
+    await other.queue('q').schedule('s', { everyMs: 2_000 }, 'x');
+
+    await world.advance(2_500);
+    expect(await waiting(world)).toEqual([`s@${iso(start + 34_000)}`]);
+  });
+
   it('that is put by many at a time is one schedule', async () => {
     await using world = await World.open();
     const clients = await Promise.all(Array.from({ length: 4 }, () => world.client()));
@@ -235,6 +265,10 @@ describe('a schedule', () => {
     [
       'with a timing that this version cannot read',
       '{"v":1,"timing":{"cron":"? # %","timeZone":"UTC"},"catchUp":"last","job":{"priority":0},"since":0,"upTo":0}',
+    ],
+    [
+      'that is spoilt',
+      '{"v":1,"timing":{"everyMs":1000},"catchUp":"last","job":null,"since":1700000000000,"upTo":1700000000000}',
     ],
   ])('%s keeps no other one from firing', async (_, stored) => {
     await using world = await World.open();
