@@ -1,23 +1,20 @@
-import { toText } from '../base/bytes.js';
 import { isConclaveError } from '../base/errors.js';
-import { validate } from '../base/schema.js';
 import { raceSignal, type Wait } from '../base/wait.js';
 import { sleep } from '../base/runtime.js';
 import type { Hold } from '../session/hold.js';
 import type { Session } from '../session/session.js';
 import { compare, get } from '../store/operations.js';
 import { claim, type Claimed } from './claim.js';
-import { Delivery, textOf } from './delivery.js';
-import { bodyIn, type JobBody } from './job.js';
+import { Delivery } from './delivery.js';
 import type { CheckedQueueOptions } from './queue-options.js';
-import type { DeadReason } from './moves.js';
+import { type ReadJob, readJob } from './read-job.js';
 import type { Search } from './search.js';
-import { type HeldJob, type QueueParts, settle } from './settle.js';
+import type { QueueParts } from './settle.js';
 import { type Turn, WaitingWorker } from './waiting-worker.js';
 
 /** As many as one transaction takes. */
 const maxClaims = 16;
-/** How often to see whether the floors of the lanes should be moved. */
+/** After how many claims the floors of the lanes are moved, on average: by chance, so of all processes together. */
 const claimsPerFloor = 128;
 
 /** Somebody who wants a job. */
@@ -42,7 +39,6 @@ export class Consumer {
   #isRunning = false;
   /** Its place among the processes that wait for a job. */
   #worker: WaitingWorker | undefined;
-  #claimed = 0;
   /** Aborts when nobody wants anything any more. */
   #unwanted = new AbortController();
 
@@ -170,23 +166,24 @@ export class Consumer {
   #gotSome(count: number): void {
     this.#worker?.hasLeft();
     this.#worker = undefined;
-    const before = this.#claimed;
-    this.#claimed += count;
-    const isTime = Math.floor(before / claimsPerFloor) < Math.floor(this.#claimed / claimsPerFloor);
-    if (isTime) void this.#search.moveFloors();
+    if (this.#parts.connection.runtime.random() < count / claimsPerFloor) void this.#search.moveFloors();
   }
 
   /** Never rejects. @param want whose job it was to be; if that has ended meanwhile it is for the next one */
   async #deliver(claimed: Claimed, want: Want | undefined): Promise<void> {
     let taker = want;
     try {
-      const job = await this.#read(claimed);
+      const job = await readJob(this.#parts, this.#options.schema, claimed, this.#onEnd);
       if (job) {
         if (want?.wait.signal.aborted) taker = this.#wants.shift();
-        await this.#hand(job, taker); return;
+        await this.#hand(job, taker);
+        return;
       }
     } catch (error) {
-      if (isConclaveError(error, 'CONFLICT')) return taker?.reject(error);
+      if (isConclaveError(error, 'CONFLICT')) {
+        taker?.reject(error);
+        return;
+      }
       // The session is over, and the claim with it: somebody else gets the job.
     }
     if (taker) this.#again(taker);
@@ -201,48 +198,6 @@ export class Consumer {
     const delivery = Delivery.of(this.#parts, job, value, want?.wait.waitedMs() ?? 0, onEnd);
     if (want) want.resolve(delivery);
     else await delivery[Symbol.asyncDispose]();
-  }
-
-  /**
-   * A job whose time is over, or that cannot be read, becomes a dead letter.
-   *
-   * @throws ConflictError if a newer version has put it: it is given back
-   */
-  async #read(claimed: Claimed): Promise<ReadJob | undefined> {
-    const { connection, layout } = this.#parts;
-    const stored = await this.#bodyOf(claimed);
-    const body = stored ?? { ...nothing, value: claimed.body && toText(claimed.body.value) };
-    const job: HeldJob = { ...claimed, body };
-    const bury = async (reason: DeadReason, error?: string): Promise<undefined> => {
-      const record = { ...job.record, ...(error !== undefined && { error }) };
-      await settle(this.#parts, job, { kind: 'dead', job: { ...job, record }, reason });
-      this.#onEnd(body.group);
-    };
-    if (!stored)
-      return bury('unreadable', 'what was stored of it is gone, or was written by another program');
-    const { expiresAt, value } = body;
-    if (expiresAt !== undefined && connection.runtime.wallNow() > expiresAt) return bury('expired');
-    const { schema } = this.#options;
-    if (!schema) return { job, value };
-    try {
-      return {
-        job,
-        value: await validate(schema, value, `job ${JSON.stringify(job.id)} of ${layout.title}`),
-      };
-    } catch (error) {
-      return bury('unreadable', textOf(error));
-    }
-  }
-
-  async #bodyOf(claimed: Claimed): Promise<JobBody | undefined> {
-    try {
-      return bodyIn(claimed.body);
-    } catch (error) {
-      // Its priority is all that is needed to put it back.
-      const job = { ...claimed, body: { ...nothing, priority: claimed.priority } };
-      await settle(this.#parts, job, { kind: 'later', job, delayMs: 0 });
-      throw error;
-    }
   }
 
   #again(want: Want): void {
@@ -304,25 +259,10 @@ interface Handed {
   readonly delivered: Promise<void>;
 }
 
-interface ReadJob {
-  readonly job: HeldJob;
-  readonly value: unknown;
-}
-
 /** The permission to run a job was lost before there was one. */
 export const permitLost: Error = new Error('the permission to run a job was lost');
 
 const nobodyLeft = new Error('nobody wants a job any more');
-
-/** Stands for what cannot be read. */
-const nothing: JobBody = {
-  value: null,
-  priority: 0,
-  attempts: 1,
-  backoff: { minMs: 0, maxMs: 0 },
-  enqueuedAt: 0,
-  place: '',
-};
 
 function mayPass(error: unknown, { connection }: QueueParts): boolean {
   if (isConclaveError(error, 'SESSION_LOST')) return !connection.isForOneSession;

@@ -8,6 +8,7 @@ import { retry } from '../store/retry.js';
 import type { Connection } from '../session/connection.js';
 import type { Ticket } from '../session/ticket.js';
 import { compare, get, remove } from '../store/operations.js';
+import type { KeyValue } from '../store/results.js';
 import { isSpaceExceeded } from '../store/outcome.js';
 import type { QueueLayout } from './layout.js';
 import { type EndRecord, type KnownJob, type Move, toDead, toDelayed, toEnd, toReady } from './moves.js';
@@ -103,21 +104,23 @@ class Settlement {
     const { session } = ticket;
     session.assertAlive();
     const move = await this.#move();
+    session.assertAlive(); // from here on it may be sent
     // Who wanted it cancelled does not want it tried again. But what is done is done.
     const mayBeCancelled = this.#disposition.kind === 'later' || this.#disposition.kind === 'dead';
     const unlessCancelled = mayBeCancelled ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
     const taken = [remove(ticket.key), remove(layout.activeOf(id)), ...ticket.unsaying('ask')];
+    const shown = [ticket.key, layout.cancelOf(id), session.key, layout.activeOf(id), layout.job(id)];
     const answer = await connection.store
       .txn(
         {
           if: [...ticket.guards(), ...unlessCancelled, ...move.if],
           then: [...taken, ...move.then],
-          else: [get(ticket.key), get(layout.cancelOf(id)), get(session.key, { keysOnly: true })],
+          else: shown.map((key) => get(key, { keysOnly: true })),
         },
         { timeoutMs: session.requestTimeoutMs, signal: session.signal },
       )
       .catch((error: unknown) => {
-        if (isConclaveError(error, 'OUTCOME_UNKNOWN')) this.#isRepeated = true;
+        if (isConclaveError(error, 'OUTCOME_UNKNOWN') || session.signal.aborted) this.#isRepeated = true;
         if (isConclaveError(error, 'NOT_FOUND')) {
           this.#parts.retention.forget(); // the only lease named here
           throw tryAgain;
@@ -126,17 +129,21 @@ class Settlement {
       });
     session.options.runtime.probe('queue.settled');
     if (answer.succeeded) return true;
-    const [claims, cancel, self] = answer.responses;
-    if (claims.kvs[0]?.createRevision !== ticket.createRevision) {
-      // Gone by an earlier copy; or with the session, and then it is in the hands of another worker.
-      if (this.#isRepeated && self.kvs.length === 0) {
-        session.gone();
-        session.assertAlive();
-      }
-      return this.#isRepeated;
-    }
-    if (cancel.kvs.length > 0) this.#disposition = { kind: 'cancelled' };
+    const [claim, cancel, ...others] = answer.responses.map(({ kvs }) => kvs[0]);
+    if (claim?.createRevision !== ticket.createRevision) return this.#wasDone(others);
+    if (cancel) this.#disposition = { kind: 'cancelled' };
     throw tryAgain;
+  }
+
+  /** The claim is gone: an earlier copy has done it, or somebody else has taken it away. @throws SessionLostError */
+  #wasDone([self, active, body]: readonly (KeyValue | undefined)[]): boolean {
+    const { session, createRevision } = this.#job.ticket;
+    if (!this.#isRepeated) return false;
+    // With the session all its claims go.
+    if (!session.epoch.learn(self)) throw session.signal.reason;
+    // What goes in one transaction with the claim would be gone as well.
+    if (active?.createRevision === createRevision) return false;
+    return this.#disposition.kind === 'later' || !body || body.createRevision > createRevision;
   }
 
   /** Whether it needs space, and there is none. A result is given up then: that the job is done matters more. */

@@ -9,9 +9,10 @@ import {
 } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { Random } from '../../src/testing/random.js';
+import { watched } from '../lock/lines.js';
 import { keysBelow } from './parties.js';
 
-const seeds = Number(process.env['CONCLAVE_FUZZ_SEEDS'] ?? 60);
+const seeds = Number(process.env['CONCLAVE_FUZZ_SEEDS'] ?? 30);
 const from = Number(process.env['CONCLAVE_FUZZ_FROM'] ?? 1);
 const parties = 3;
 
@@ -106,29 +107,21 @@ class Judge {
 
 /** Something goes wrong for a client, now or with one of its next requests. */
 async function torment(world: World, client: Conclave, random: Random): Promise<void> {
-  const nth = random.between(1, 4);
-  const at = { method: 'txn', nth, isSilent: random.next() < 0.3 } as const;
-  switch (Math.floor(random.between(0, 9))) {
-    case 0:
-      return void world.dropRequest(client, { ...at, nth: Math.ceil(nth) });
-    case 1:
-      return void world.dropReply(client, { ...at, nth: Math.ceil(nth) });
-    case 2:
-      return void world.delayRequest(client, { ...at, nth: Math.ceil(nth), ms: random.between(10, 20_000) });
-    case 3:
-      return void world.repeatRequest(client, { ...at, nth: Math.ceil(nth), ms: random.between(10, 20_000) });
-    case 4:
-      return void world.breakStreams(client, 'watch');
-    case 5:
-      return void world.compactUnderWatches(client);
-    case 6:
-      return world.lagWatches(client, [0, random.between(0, 3_000)]);
-    case 7:
-      return world.latency(client, { requestMs: [0, 40], replyMs: [0, 40] });
-    case 8:
-      // It may have none at the moment.
-      return random.next() < 0.3 ? world.expireSession(client).catch(() => {}) : undefined;
-  }
+  const at = { method: 'txn', nth: Math.ceil(random.between(0, 4)), isSilent: random.next() < 0.3 } as const;
+  const ms = random.between(10, 20_000);
+  const torments: readonly (() => unknown)[] = [
+    () => world.dropRequest(client, at),
+    () => world.dropReply(client, at),
+    () => world.delayRequest(client, { ...at, ms }),
+    () => world.repeatRequest(client, { ...at, ms }),
+    () => world.breakStreams(client, 'watch'),
+    () => world.compactUnderWatches(client),
+    () => world.lagWatches(client, [0, random.between(0, 3_000)]),
+    () => world.latency(client, { requestMs: [0, 40], replyMs: [0, 40] }),
+    // It may have none at the moment.
+    async () => random.next() < 0.3 && world.expireSession(client).catch(() => {}),
+  ];
+  await torments[Math.floor(random.between(0, torments.length))]?.();
 }
 
 async function play(seed: number, isDouble: boolean): Promise<void> {
@@ -164,9 +157,8 @@ async function play(seed: number, isDouble: boolean): Promise<void> {
     for (let i = 0; i < 8; i++) await once(client, random.next() < 0.5 ? 30_000 : random.between(1, 2_000));
   };
   const loops = Promise.all([...clients, clients[0]!].map(loop));
-  let isOver = false;
-  void loops.finally(() => (isOver = true));
-  for (let i = 0; i < 60 && !isOver; i++) {
+  const playing = watched(world, loops);
+  for (let i = 0; i < 60 && !playing.isIn; i++) {
     await torment(world, clients[Math.floor(random.between(0, parties))]!, random);
     await world.advance(random.between(0, 1_500));
   }

@@ -7,6 +7,7 @@
  * `also`: where two guards cover for each other, the second one.
  */
 
+import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
 import { recipeMutants } from './recipes.js';
 
@@ -1641,5 +1642,8 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...recipeMutants,
+  ...barrierMutants,
+  ...barrierMutants,
   ...recipeMutants,
 ];

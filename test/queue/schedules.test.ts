@@ -292,6 +292,7 @@ describe('each instant is fired once', () => {
     await world.settle();
     await queueOf(second).schedule('s', { everyMs: 10_000 }, 'x', { catchUp: 'all' });
     worker = workedOn(queueOf(second));
+    await world.advance(11_000); // the first one makes the lane, too: a copy of it is refused in any case
   });
 
   afterEach(async () => {
@@ -300,20 +301,20 @@ describe('each instant is fired once', () => {
   });
 
   it('by one of two', async () => {
-    await world.advance(51_000);
+    await world.advance(40_000);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
   });
 
   it.each(['queue.fire', 'queue.fired'])('though the one that does it dies at %s', async (probe) => {
     const fault = world.onProbe(probe, (peer: Peer) => world.crash(peer), { client: first });
-    await world.advance(51_000);
+    await world.advance(40_000);
     fault.cancel();
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
   });
 
   it('though the one that does it stands still, and goes on when another has taken over', async () => {
     const fault = world.onProbe('queue.fire', (peer: Peer) => world.pause(peer), { client: first });
-    await world.advance(41_000);
+    await world.advance(30_000);
     fault.cancel();
     world.resume(first);
     await world.advance(10_000);
@@ -322,14 +323,14 @@ describe('each instant is fired once', () => {
 
   it('though its answer is lost', async () => {
     const fault = world.dropReply(first, { method: 'txn', where: isFiring });
-    await world.advance(51_000);
+    await world.advance(40_000);
     expect(fault.hasFired).toBe(true);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
   });
 
   it('though a copy of the request arrives later', async () => {
     const fault = world.repeatRequest(first, { method: 'txn', where: isFiring, ms: 15_000 });
-    await world.advance(51_000);
+    await world.advance(40_000);
     expect(fault.hasFired).toBe(true);
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
   });
@@ -337,16 +338,16 @@ describe('each instant is fired once', () => {
   it('though the request arrives only when the schedule is gone, and another has its name', async () => {
     const fault = world.delayRequest(first, { method: 'txn', where: isFiring, ms: 3_000 });
     world.onProbe('queue.fired', (peer: Peer) => world.pause(peer), { client: first });
-    await world.advance(10_001);
+    await world.advance(9_001);
     await queueOf(second).unschedule('s');
     await queueOf(second).schedule('s', { everyMs: 60 * minute }, 'other');
     await world.advance(20_000);
     expect(fault.hasFired).toBe(true);
-    expect(worker.runs).toEqual({});
+    expect(worker.runs).toEqual(firesOf('s', ...instants(1)));
   });
 
   it('though the clock of the one that does it goes back', async () => {
-    await world.advance(21_000);
+    await world.advance(10_000);
     world.jumpWall(first, -15_000);
     await world.advance(30_001);
     // At the second 51 its clock shows 36.
@@ -355,8 +356,8 @@ describe('each instant is fired once', () => {
 
   it('though it was found that the store had no space', async () => {
     world.engine.noSpace = true;
-    await world.advance(25_000);
-    expect(worker.runs).toEqual({});
+    await world.advance(14_000);
+    expect(worker.runs).toEqual(firesOf('s', ...instants(1)));
     world.engine.noSpace = false;
     await world.advance(30_000);
     expect(worker.runs).toMatchObject(firesOf('s', ...instants(4)));

@@ -10,6 +10,8 @@ import { describe, say, serve, standStill } from './process-protocol.js';
 let conclave;
 /** @type {Map<string, Hold>} */
 const holds = new Map();
+/** @type {Map<string, import('../../dist/index.js').Delivery>} */
+const deliveries = new Map();
 
 /** @type {Record<string, (args: any) => unknown>} */
 const commands = {
@@ -29,6 +31,29 @@ const commands = {
     holds.set(leadership.key, leadership);
     leadership.signal.addEventListener('abort', () => say({ event: 'lost', key: leadership.key }));
     return leadership.toJSON();
+  },
+
+  async receive({ name }) {
+    const delivery = await conclave.queue(name).receive();
+    deliveries.set(delivery.key, delivery);
+    return delivery.toJSON();
+  },
+
+  /**
+   * Writes under the delivery and acknowledges it, and on the way stops this process by SIGSTOP; whoever resumes it gets
+   * what became of both.
+   */
+  async doStandingStill({ key, mark, point }) {
+    const delivery = deliveries.get(key);
+    if (!delivery) throw new Error('there is no such delivery');
+    const fence = delivery.guard();
+    if (point === 'before the write') standStill();
+    const { succeeded } = await conclave.store.txn({ if: fence, then: [put(mark, key)] });
+    if (point === 'before the ack') standStill();
+    const acking = delivery.ack().then(() => 'acked', describe);
+    if (point === 'in the turn of the ack') standStill();
+    if (point === 'when the ack is on its way') setImmediate(() => setImmediate(standStill));
+    return { hasWritten: succeeded, ack: await acking };
   },
 
   async release({ key }) {
