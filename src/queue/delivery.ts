@@ -138,6 +138,10 @@ export class Delivery<T = unknown> extends Hold {
     handler: (delivery: this) => unknown,
     ending: AbortSignal,
   ): Promise<{ readonly error: unknown } | undefined> {
+    if (this.isCancelled) {
+      await this.release();
+      return undefined;
+    }
     let failure: { readonly error: unknown } | undefined;
     await this.during(async () => {
       try {
