@@ -12,6 +12,8 @@ let conclave;
 const holds = new Map();
 /** @type {Map<string, import('../../dist/index.js').Delivery>} */
 const deliveries = new Map();
+/** @type {Map<string, import('../../dist/index.js').Pass>} */
+const passes = new Map();
 
 /** @type {Record<string, (args: any) => unknown>} */
 const commands = {
@@ -54,6 +56,26 @@ const commands = {
     if (point === 'in the turn of the ack') standStill();
     if (point === 'when the ack is on its way') setImmediate(() => setImmediate(standStill));
     return { hasWritten: succeeded, ack: await acking };
+  },
+
+  /** Several parties at once. What became of each; of those inside also a revision read after they had passed. */
+  enter({ name, parties, count, timeoutMs }) {
+    const barrier = conclave.doubleBarrier(name, { parties });
+    const enterOnce = async () => {
+      const pass = await barrier.enter({ timeoutMs });
+      passes.set(pass.key, pass);
+      const { header } = await conclave.store.get('nothing');
+      return { key: pass.key, round: pass.round, index: pass.index, revision: header.revision };
+    };
+    return Promise.all(Array.from({ length: count }, () => enterOnce().catch(describe)));
+  },
+
+  leave({ keys }) {
+    const leaveOnce = async (/** @type {string} */ key) => {
+      await passes.get(key)?.leave();
+      return { key };
+    };
+    return Promise.all(keys.map((/** @type {string} */ key) => leaveOnce(key).catch(describe)));
   },
 
   async release({ key }) {
