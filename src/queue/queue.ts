@@ -114,7 +114,8 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
 
   /**
    * Waits for a job and takes it. Settle it: `ack`, `retry` or `fail`; disposed of otherwise, it is given back. One search
-   * and one transaction, for all who wait in this process; nothing is sent while there are no jobs.
+   * and one transaction, for all who wait in this process; while there are no jobs nothing
+   * is sent but a look every 15 s.
    *
    * Goes on while the store is away, and under the next session after a loss, until the wait ends.
    *
@@ -146,8 +147,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     handler: (delivery: Delivery<InferOutput<Schema>>) => unknown,
     options: WorkOptions = {},
   ): Promise<void> {
-    const title = `${this.#parts.layout.title}: work`;
-    return work(this.#connection, title, (wait) => this.receive(wait), handler, options);
+    return work(this.#connection, this.#parts.layout.title, (wait) => this.receive(wait), handler, options);
   }
 
   /**
