@@ -8,6 +8,7 @@
  */
 
 import { electionMutants } from './election.js';
+import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
 
 const lock = 'test/lock/interleavings.test.ts';
@@ -1641,5 +1642,6 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...queueMutants,
   ...recipeMutants,
 ];
