@@ -229,7 +229,8 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   /**
    * What happens to the jobs, wherever, in order: from now on, beginning with `watching`. None twice, and none left out
    * without saying so: what was compacted away before it could be told is `missed`. A delivery that ends is told once, by
-   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`.
+   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`. What some versions of
+   * etcd lose themselves (3.4.23 at compactions) is not noticed.
    *
    * One watch, over all that is stored of the queue, and nothing before the first `next()`. `break` ends it. While nobody
    * reads, the watch stops; it goes on where it was.
