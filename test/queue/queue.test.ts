@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
+import { prefix } from '../../src/index.js';
 import { World } from '../../src/testing/world.js';
 
 describe('a queue', () => {
@@ -156,4 +157,17 @@ describe('enqueue with a delay', () => {
       await expect(queue.enqueue('x', options)).rejects.toThrow(/delayMs/);
     },
   );
+});
+
+describe('many objects for one queue in a process', () => {
+  it('look after it once', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    for (let i = 0; i < 5; i++) {
+      await client.queue('q').enqueue(i);
+      await (await client.queue('q').receive()).ack();
+    }
+    await world.settle();
+    expect((await world.store.get(prefix('conclave/queue/q/upkeep/'))).count).toBe(1);
+  });
 });
