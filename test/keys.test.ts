@@ -16,6 +16,7 @@ import {
 import { BarrierKeys } from '../src/barrier/barrier-keys.js';
 import { encodeOutcome } from '../src/barrier/outcome-value.js';
 import { type Conclave, connect, prefix, toText } from '../src/index.js';
+import { QueueLayout } from '../src/queue/layout.js';
 import { itemName, itemPrefix, nextItemName, priorityKeys } from '../src/queue/recipe-keys.js';
 import { lineOf } from '../src/session/line-kinds.js';
 import { encodeMessage } from '../src/session/release-request.js';
@@ -29,6 +30,9 @@ const lease = 0x7d3a5c90b1e4fn;
 
 const cyclic = new BarrierKeys('conclave', 'cyclic barrier', 'c');
 const double = new BarrierKeys('conclave', 'double barrier', 'd');
+
+const queue = new QueueLayout('conclave', 'q');
+const id = 'order/42';
 
 const layout = {
   session: sessionKey('conclave', lease),
@@ -53,6 +57,24 @@ const layout = {
   'how that ended': double.leaveOut(42n),
   'lock delay': delayKey('conclave', linePrefix('conclave', 'lock', 'orders/42')),
   receipt: `${receiptPrefix('conclave', lease)}1`,
+  "a job of queue('q')": queue.job(id),
+  'it may be taken': queue.ready.lane(5).keyOf(42n, 1, id),
+  'waits for its group': queue.group('ann').lane(5).keyOf(42n, 1, id),
+  'waits for its time': queue.delayedAt(1_789_473_600_000, id),
+  'where it waits': queue.placeOf(id),
+  'it runs': queue.activeOf(id),
+  'the claim on it': queue.claimsOf(id) + ticketName(lease, 9),
+  'it is to stop': queue.cancelOf(id),
+  'its result': queue.result(id),
+  'its dead letter': queue.deadOf(id),
+  "its group's slot": queue.slot('ann', 0),
+  'a floor': queue.ready.lane(5).floorKey,
+  'a floor of a group': queue.group('ann').lane(5).floorKey,
+  'a schedule': queue.schedule('nightly'),
+  'a waiting worker': `${queue.workers}t/${ticketName(lease, 10)}`,
+  paused: queue.paused,
+  upkeep: queue.upkeep + ticketName(lease, 11),
+  'a permit': `${queue.permits}t/${ticketName(lease, 12)}`,
   "queue, path '/q'": itemPrefix('/q') + itemName(1_789_473_600_000, 0.123456),
   'with priority 7': priorityKeys('/q', 7).start + String(nextItemName(undefined)),
   'and its guard': priorityKeys('/q', 7).guard,
@@ -82,6 +104,24 @@ it('the layout of the keys is what it has always been', () => {
     'how that ended': 'conclave/double-barrier/d/leave/000000000000002a/out',
     'lock delay': 'conclave/delay/conclave%2Flock%2Forders%252F42%2F',
     receipt: 'conclave/did/0007d3a5c90b1e4f/1',
+    "a job of queue('q')": 'conclave/queue/q/job/order%2F42',
+    'it may be taken': 'conclave/queue/q/ready/5/000000000000002a-0001/order%2F42',
+    'waits for its group': 'conclave/queue/q/group/ann/5/000000000000002a-0001/order%2F42',
+    'waits for its time': 'conclave/queue/q/delayed/000001a0a4f03200/order%2F42',
+    'where it waits': 'conclave/queue/q/place/order%2F42',
+    'it runs': 'conclave/queue/q/active/order%2F42',
+    'the claim on it': 'conclave/queue/q/active/order%2F42/7d3a5c90b1e4f-9',
+    'it is to stop': 'conclave/queue/q/cancel/order%2F42',
+    'its result': 'conclave/queue/q/result/order%2F42',
+    'its dead letter': 'conclave/queue/q/dead/order%2F42',
+    "its group's slot": 'conclave/queue/q/slot/ann/0',
+    'a floor': 'conclave/queue/q/floor/ready/5',
+    'a floor of a group': 'conclave/queue/q/floor/group/ann/5',
+    'a schedule': 'conclave/queue/q/schedule/nightly',
+    'a waiting worker': 'conclave/queue/q/workers/t/7d3a5c90b1e4f-10',
+    paused: 'conclave/queue/q/workers/paused',
+    upkeep: 'conclave/queue/q/upkeep/7d3a5c90b1e4f-11',
+    'a permit': 'conclave/queue/q/permits/t/7d3a5c90b1e4f-12',
     "queue, path '/q'": '/q/1789473600000123456',
     'with priority 7': '/q/00007/0000000000000000',
     'and its guard': '__/q/00007',
@@ -278,4 +318,50 @@ it('names and namespaces that would end up elsewhere are refused', () => {
   expect(() => encodeName('x'.repeat(513))).toThrow(RangeError);
   expect(() => linePrefix('conclave', 'lock', { path: '' })).toThrow(TypeError);
   for (const namespace of ['', '/a', 'a/']) expect(() => checkNamespace(namespace)).toThrow(TypeError);
+});
+
+it('each part of a queue puts what docs/keys.md says, and leaves what it says', async () => {
+  await using conclave = await connect('memory:');
+  const jobs = conclave.queue('q', { maxRunning: 5 });
+  await jobs.enqueue('x', { id: 'dead' });
+  await (await jobs.receive()).fail('no');
+  await jobs.enqueue('x', { id: 'done' });
+  await (await jobs.receive()).ack('y');
+  await jobs.enqueue('x', { id: 'late', runAt: 4_102_444_800_000 });
+  await jobs.enqueue('x', { id: 'running' });
+  const delivery = await jobs.receive();
+  await jobs.cancel('running');
+  await jobs.enqueue('x', { id: 'waiting', priority: 5 });
+  await jobs.schedule('s', { everyMs: 3_600_000 }, 'x');
+  await jobs.pause();
+
+  const keys = Object.keys(await stored(conclave)).map((key) =>
+    key.replace(/LEASE-[0-9a-f]{4}\//, 'REVISION/'),
+  );
+  const start = 'conclave/queue/q/';
+  const places = new Set(keys.filter((key) => key.startsWith(start)).map((key) => key.slice(start.length)));
+  for (const place of [
+    'active/running',
+    'cancel/running',
+    'dead/dead',
+    'floor/ready/0',
+    'floor/ready/5',
+    'job/late',
+    'job/running',
+    'job/waiting',
+    'ready/5/REVISION/waiting',
+    'result/done',
+    'schedule/s',
+    'workers/paused',
+  ])
+    expect(places).toContain(place);
+  expect(JSON.parse(toText((await conclave.store.get(`${start}schedule/s`)).kvs[0]!.value))).toEqual({
+    v: 1,
+    timing: { everyMs: 3_600_000 },
+    catchUp: 'last',
+    job: { value: 'x', priority: 0, attempts: 3, backoff: { minMs: 1_000, maxMs: 3_600_000 } },
+    since: expect.any(Number) as number,
+    upTo: expect.any(Number) as number,
+  });
+  await delivery.ack();
 });

@@ -135,13 +135,28 @@ describe('the installed package', () => {
     expect(loaded.some((path) => path.includes('/node_modules/@grpc/'))).toBe(true);
   });
 
+  it('loads a parser of schedules for a schedule by cron', async () => {
+    const schedule = (when: string): string => `
+      import { connect } from 'conclave';
+      const conclave = await connect('memory:');
+      await conclave.queue('q').schedule('s', ${when}, 'x');
+      await conclave.close();`;
+    const isParser = (path: string): boolean => path.includes('/node_modules/croner/');
+    expect((await filesLoadedWhile(schedule('{ everyMs: 5_000 }'))).some(isParser)).toBe(false);
+    expect((await filesLoadedWhile(schedule("{ cron: '* * * * *' }"))).some(isParser)).toBe(true);
+  });
+
   const lateComers = /\/node_modules\/(etcd3|@grpc|@?protobufjs|croner|cron-parser|cron)\//;
 
   /** ES modules as the loader meets them, CommonJS modules as they lie in its cache afterwards. */
-  async function filesLoadedBy(specifier: string): Promise<string[]> {
+  function filesLoadedBy(specifier: string): Promise<string[]> {
+    return filesLoadedWhile(`await import('${specifier}');`);
+  }
+
+  async function filesLoadedWhile(program: string): Promise<string[]> {
     write('hooks.mjs', hooks);
     write('watch.mjs', "import { register } from 'node:module'; register('./hooks.mjs', import.meta.url);");
-    write('probe.mjs', `await import('${specifier}'); ${printCommonJs}`);
+    write('probe.mjs', `${program}\n${printCommonJs}`);
     write('loaded.txt', '');
     const commonJs = await node('--import', './watch.mjs', 'probe.mjs');
     return [...readFileSync(join(consumer, 'loaded.txt'), 'utf8').split('\n'), ...commonJs.split('\n')];

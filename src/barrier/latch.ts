@@ -27,10 +27,6 @@ export interface LatchProgress {
   readonly revision: bigint;
 }
 
-export interface ObserveOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * A latch for every process that uses the same name: it opens when `count` have arrived, and stays open.
  *
@@ -120,7 +116,9 @@ export class CountDownLatch {
    *
    * @throws the signal's reason; ConflictError if the latch was made for another count; ClosedError; AuthError
    */
-  async *observe(options: ObserveOptions = {}): AsyncGenerator<LatchProgress, void, undefined> {
+  async *observe(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<LatchProgress, void, undefined> {
     const { title } = this.#line;
     checkOptions(options, ['signal'], `${title}: observe`);
     let last = -1;

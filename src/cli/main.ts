@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { barrier, barrierHelp } from './barrier.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
@@ -37,6 +38,7 @@ const commands: Readonly<Record<string, Command>> = {
     help: queueHelp,
     summary: 'put jobs, run a command for each, see how they fare',
   },
+  barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,

@@ -1,4 +1,5 @@
 import { toText } from '../base/bytes.js';
+import { isConclaveError } from '../base/errors.js';
 import { encodeName, messageKey, sessionKey, ticketNameIn } from '../base/keys.js';
 import type { Wait } from '../base/wait.js';
 import { atOnce } from '../session/at-once.js';
@@ -36,9 +37,14 @@ export async function cancel(parts: QueueParts, id: string): Promise<Cancelled |
       if (!body) return undefined;
       const { group } = body;
       const place = places.kvs[0] ? toText(places.kvs[0].value) : body.place;
-      const isDone = active.kvs[0]
-        ? await stopRunning(parts, id, active.kvs[0], claims.kvs[0], wait)
-        : await removeWaiting(parts, { id, body }, place, wait);
+      const acting = active.kvs[0]
+        ? stopRunning(parts, id, active.kvs[0], claims.kvs[0], wait)
+        : removeWaiting(parts, { id, body }, place, wait);
+      const isDone = await acting.catch((error: unknown) => {
+        if (!isConclaveError(error, 'NOT_FOUND')) throw error;
+        parts.retention.forget(); // that lease is gone, or the session that was to tell the worker
+        return false;
+      });
       if (isDone) return { state: active.kvs[0] ? 'running' : 'waiting', group };
     }
   });

@@ -50,14 +50,8 @@ export class Delivery<T = unknown> extends Hold {
 
   /** @internal */
   static of<T>(parts: QueueParts, job: HeldJob, value: T, waitedMs: number, onEnd: () => void): Delivery<T> {
-    const intention: Intention = { disposition: undefined };
-    const giveBack = (): Promise<boolean> =>
-      settle(
-        parts,
-        job,
-        intention.disposition ?? later(job, { ...job.record, because: 'returned' }, 0),
-        onEnd,
-      );
+    const intention = new Intention(later(job, { ...job.record, because: 'returned' }, 0));
+    const giveBack = (): Promise<boolean> => settle(parts, job, intention.disposition, onEnd);
     const admitted = new Admitted(job.ticket, waitedMs, giveBack);
     return new Delivery(admitted, job, value, intention);
   }
@@ -87,10 +81,11 @@ export class Delivery<T = unknown> extends Hold {
    *
    * @param result kept for `waitFor`, as long as the queue says (`keepMs`): anything JSON can carry
    * @throws HoldLostError if the delivery was lost before: another worker has the job; OutcomeUnknownError if the session
-   * ended before the answer came; ConflictError if it was settled otherwise; TypeError if JSON cannot carry the result
+   * ended before the answer came; ConflictError if it was settled otherwise, or given back; TypeError if JSON cannot carry
+   * the result, RangeError if it is larger than 900,000 bytes: the delivery still stands then
    */
-  ack(result?: unknown): Promise<void> {
-    return this.#settle({ kind: 'completed', ...(result !== undefined && { result: checkJson(result) }) });
+  async ack(result?: unknown): Promise<void> {
+    return this.#settle('ack', completed(result));
   }
 
   /**
@@ -98,26 +93,27 @@ export class Delivery<T = unknown> extends Hold {
    *
    * @throws as `ack`; RangeError for a bad delay
    */
-  retry(options: RetryOptions = {}): Promise<void> {
+  async retry(options: RetryOptions = {}): Promise<void> {
     checkOptions(options, ['delayMs', 'error'], 'retry');
     if (options.delayMs !== undefined) checkTimeout(options.delayMs, 'delayMs');
-    return this.#settle(this.#afterFailure(options));
+    return this.#settle('retry', this.#afterFailure(options));
   }
 
   /** It has failed for good: a dead letter. @param error kept with it @throws as `ack` */
-  fail(error: unknown): Promise<void> {
-    const record: JobRecord = {
-      ...this.#job.record,
-      failures: this.#job.record.failures + 1,
-      error: textOf(error),
-    };
-    return this.#settle({ kind: 'dead', job: { ...this.#job, record }, reason: 'failed' });
+  async fail(error: unknown): Promise<void> {
+    return this.#settle('fail', this.#dead(error));
+  }
+
+  /** Gives the job back, unless it is settled: at once, uncounted, to the end of its lane. @throws as `ack` */
+  override release(): Promise<void> {
+    this.#intention.say('release');
+    return super.release();
   }
 
   /**
    * Tells others how far it is, by `queue.events()` and `inspect`. One round trip.
    *
-   * @throws HoldLostError; TypeError if JSON cannot carry the value
+   * @throws HoldLostError; TypeError if JSON cannot carry the value, RangeError if it is larger than 900,000 bytes
    */
   async progress(value: unknown): Promise<void> {
     this.assertStanding();
@@ -136,16 +132,20 @@ export class Delivery<T = unknown> extends Hold {
     handler: (delivery: this) => unknown,
     ending: AbortSignal,
   ): Promise<{ readonly error: unknown } | undefined> {
+    if (this.isCancelled) {
+      await this.release();
+      return undefined;
+    }
     let failure: { readonly error: unknown } | undefined;
     await this.during(async () => {
       try {
-        const result = await handler(this);
-        this.#intend({ kind: 'completed', ...(result !== undefined && { result: checkJson(result) }) });
+        this.#intention.say('ack', completed(await handler(this)));
       } catch (error) {
-        if (this.isCancelled) this.#intend({ kind: 'cancelled' });
+        if (this.isCancelled) this.#intention.say('cancel', { kind: 'cancelled' });
         else if (!ending.aborted || error instanceof FailJob) {
           failure = { error };
-          this.#intend(error instanceof FailJob ? this.#dead(error) : this.#afterFailure({ error }));
+          if (error instanceof FailJob) this.#intention.say('fail', this.#dead(error));
+          else this.#intention.say('retry', this.#afterFailure({ error }));
         }
       }
     }, ending);
@@ -175,38 +175,57 @@ export class Delivery<T = unknown> extends Hold {
     return { kind: 'later', job, delayMs: delayMs ?? ceilingMs * (1 - runtime.random() / 2) };
   }
 
-  /** What is said first counts. */
-  #intend(disposition: Disposition): void {
-    this.#intention.disposition ??= disposition;
-  }
-
-  #settle(disposition: Disposition): Promise<void> {
-    const { disposition: earlier } = this.#intention;
-    if (earlier && earlier.kind !== disposition.kind) {
-      return Promise.reject(
-        new ConflictError(`job ${JSON.stringify(this.id)} was settled already (${earlier.kind})`),
-      );
-    }
-    this.#intend(disposition);
-    return this.release();
+  #settle(word: Word, disposition: Disposition): Promise<void> {
+    const said = this.#intention.say(word, disposition);
+    if (said === word) return super.release();
+    throw new ConflictError(`job ${JSON.stringify(this.id)} was settled already (${said})`);
   }
 }
 
-interface Intention {
-  disposition: Disposition | undefined;
+type Word = 'ack' | 'retry' | 'fail' | 'cancel' | 'release';
+
+/** What is to become of the job. */
+class Intention {
+  disposition: Disposition;
+  #said: Word | undefined;
+
+  /** @param unlessSaid what becomes of it if nothing is said */
+  constructor(unlessSaid: Disposition) {
+    this.disposition = unlessSaid;
+  }
+
+  /** What is said first counts. @returns which word that was */
+  say(word: Word, disposition: Disposition = this.disposition): Word {
+    if (this.#said === undefined) {
+      this.#said = word;
+      this.disposition = disposition;
+    }
+    return this.#said;
+  }
+}
+
+function completed(result: unknown): Disposition {
+  return { kind: 'completed', ...(result !== undefined && { result: checkJson(result) }) };
 }
 
 function later(job: HeldJob, record: JobRecord, delayMs: number): Disposition {
   return { kind: 'later', job: { ...job, record }, delayMs };
 }
 
-/** @returns the value @throws TypeError unless JSON can carry it */
+/** The largest value or result, as JSON: the server refuses requests of more than 1.5 MB. */
+const maxJsonBytes = 900_000;
+
+/** @returns the value @throws TypeError unless JSON can carry it, RangeError if that is too large */
 export function checkJson(value: unknown): unknown {
-  if (asJson(value) === undefined) throw new TypeError(`JSON cannot carry this value: ${typeof value}`);
+  const text = asJson(value);
+  if (text === undefined) throw new TypeError(`JSON cannot carry this value: ${typeof value}`);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxJsonBytes)
+    throw new RangeError(`${bytes} bytes of JSON are too many (at most ${maxJsonBytes})`);
   return value;
 }
 
-function asJson(value: unknown): unknown {
+function asJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {

@@ -15,6 +15,8 @@ const aheadMs = 10_000;
 const behindMs = 60_000;
 /** How often to look at everything. */
 const wholeMs = 300_000;
+/** How soon to try again if others have got in between. */
+const againMs = 50;
 const perTransaction = 25;
 
 /**
@@ -33,26 +35,34 @@ export async function promoteDue(
   const { connection, layout } = parts;
   const { runtime, store } = connection;
   const alarm = new Alarm(runtime, signal);
+  let wholeAt = -Infinity;
+  /** From where on to look next. */
+  let from = 0;
   const watch = store.listen(
     prefix(layout.delayed),
     { exclude: ['delete'] },
     {
       created: () => alarm.noLaterThan(0), // for what was put before it watched
       events: (_revision, events) => {
-        for (const { kv } of events) alarm.noLaterThan(dueOf(kv, layout.delayed));
+        for (const { kv } of events) {
+          const due = dueOf(kv, layout.delayed);
+          from = Math.min(from, due);
+          alarm.noLaterThan(due);
+        }
       },
       ended: (error) => alarm.fail(error),
     },
   );
-  let wholeAt = -Infinity;
-  let from = 0;
   try {
     while (true) {
       signal.throwIfAborted();
       const now = runtime.wallNow();
       if (now - wholeAt >= wholeMs || now < wholeAt) [from, wholeAt] = [0, now];
       alarm.reset(now + aheadMs);
-      const due = range(layout.delayedBefore(from), layout.delayedBefore(now + 1));
+      const start = from;
+      // Whatever comes from now on may set it back.
+      from = Math.max(0, now - behindMs);
+      const due = range(layout.delayedBefore(start), layout.delayedBefore(now + 1));
       const soon = range(layout.delayedBefore(now + 1), layout.delayedBefore(now + aheadMs));
       const { results } = await readTogether(
         store,
@@ -60,9 +70,10 @@ export async function promoteDue(
         { signal },
       );
       const [isDue, next] = results;
-      if (isDue.kvs.length > 0) await promote(parts, isDue.kvs, onGroup, signal);
-      if (isDue.more) continue;
-      from = Math.max(0, now - behindMs);
+      const isAllMoved = isDue.kvs.length === 0 || (await promote(parts, isDue.kvs, onGroup, signal));
+      if (isDue.more || !isAllMoved) from = Math.min(from, start);
+      if (isDue.more && isAllMoved) continue;
+      if (!isAllMoved) alarm.noLaterThan(now + againMs);
       for (const kv of next.kvs) alarm.noLaterThan(dueOf(kv, layout.delayed));
       await alarm.wait();
     }
@@ -72,12 +83,13 @@ export async function promoteDue(
   }
 }
 
+/** @returns whether all have been moved */
 async function promote(
   parts: QueueParts,
   waiting: readonly KeyValue[],
   onGroup: (group: string) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { connection, layout } = parts;
   const reads = waiting.map(({ key }) => get(layout.job(idIn(toText(key)))));
   const [{ revision, results }, session] = await Promise.all([
@@ -97,9 +109,10 @@ async function promote(
       group === undefined ? toReady(layout, job, revision, i) : toGroup(layout, job, group, revision, i);
     return [txn({ if: [stands, ...move.if], then: [remove(kv.key), ...move.then] })];
   });
-  await sendWithinQuota(session, txn({ then: moves }));
+  const { responses } = await sendWithinQuota(session, txn({ then: moves }));
   connection.runtime.probe('queue.promoted');
   for (const group of groups) onGroup(group);
+  return responses.every((response) => response.kind === 'txn' && response.succeeded);
 }
 
 /** @returns wall clock, milliseconds since 1970 */

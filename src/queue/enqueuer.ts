@@ -1,9 +1,11 @@
-import { isConclaveError, OutcomeUnknownError, ResourceExhaustedError } from '../base/errors.js';
+import { toText } from '../base/bytes.js';
+import { OutcomeUnknownError, ResourceExhaustedError } from '../base/errors.js';
 import { atOnce } from '../session/at-once.js';
 import { onceInAnySession, type OnceResult } from '../session/once.js';
 import { compare, type Compare, get, type GetOp, type Op, prefix, type TxnOp } from '../store/operations.js';
 import { readTogether } from '../store/read-together.js';
 import { freshRecord, type JobBody } from './job.js';
+import { idIn } from './lane.js';
 import { aboveFloors, floorReads, landingPlace, lanesOfAll, putJobUnlessKnown } from './landing.js';
 import type { Move } from './moves.js';
 import type { QueueParts } from './settle.js';
@@ -115,23 +117,29 @@ export class Enqueuer {
     const lanes = lanesOfAll(layout, bodies);
     const isBounded = this.#maxSize !== Infinity;
     const reads: GetOp[] = [...floorReads(lanes)];
-    if (isBounded) reads.push(get(prefix(layout.jobs), { countOnly: true }));
+    if (isBounded) {
+      const named = units.flatMap(({ drafts }) => drafts).filter(({ body }) => body.isNamed);
+      reads.push(get(prefix(layout.jobs), { countOnly: true }));
+      reads.push(...named.map(({ id }) => get(layout.job(id), { keysOnly: true })));
+    }
     const { revision, results } = await readTogether(connection.store, reads, { signal });
-    const size = isBounded ? (results.at(-1)?.count ?? 0) : 0;
-    return { revision, floors: aboveFloors(lanes, results, revision), size };
+    const [jobs, ...named] = results.slice(lanes.length);
+    const there = new Set(named.flatMap(({ kvs }) => kvs.map(({ key }) => idIn(toText(key)))));
+    return { revision, floors: aboveFloors(lanes, results, revision), size: jobs?.count ?? 0, there };
   }
 
-  #refuseTooMany(units: readonly Unit[], { size }: Present): readonly Unit[] {
+  #refuseTooMany(units: readonly Unit[], { size, there }: Present): readonly Unit[] {
     let free = this.#maxSize - size;
     return units.filter(({ drafts, reject }) => {
-      if (drafts.length <= free) {
-        free -= drafts.length;
+      const more = drafts.filter(({ id }) => !there.has(id)).length;
+      if (more <= free) {
+        free -= more;
         return true;
       }
       const { title } = this.#parts.layout;
       reject(
         new ResourceExhaustedError(
-          `${title} is full: ${size} jobs wait or run, ${drafts.length} more would be beyond its limit of ${this.#maxSize}; nothing was put`,
+          `${title} is full: ${size} jobs wait or run, ${more} more would be beyond its limit of ${this.#maxSize}; nothing was put`,
         ),
       );
       return false;
@@ -176,8 +184,7 @@ export class Enqueuer {
     if (!drafts.some(({ body }) => body.isNamed)) return drafts.map(() => true);
     const reads = drafts.map(({ id }) => get(layout.job(id), { keysOnly: true, revision }));
     const { results } = await readTogether(connection.store, reads).catch((error: unknown) => {
-      if (!isConclaveError(error, 'COMPACTED')) throw error;
-      const text = `${layout.title}: enqueue: these jobs are there, or were; whether this call has put them is forgotten`;
+      const text = `${layout.title}: enqueue: these jobs are there, or were; whether this call has put them cannot be found out`;
       throw new OutcomeUnknownError(text, { cause: error });
     });
     return results.map(({ kvs }) => kvs[0]?.createRevision === revision);
@@ -194,5 +201,8 @@ export class Enqueuer {
 interface Present {
   readonly revision: bigint;
   readonly floors: Move;
+  /** How many jobs there are, if that is limited. */
   readonly size: number;
+  /** Those of the drafts that are there already, by their ids. */
+  readonly there: ReadonlySet<string>;
 }

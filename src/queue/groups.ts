@@ -44,7 +44,8 @@ async function fillOnce(
   const free = Array.from({ length: concurrency }, (_, i) => i).filter(
     (i) => !occupied.has(layout.slot(group, i)),
   );
-  const passing = jobs.slice(0, free.length);
+  // Others may have filled more, by a larger number.
+  const passing = jobs.slice(0, Math.max(0, concurrency - occupied.size));
   if (passing.length === 0) return undefined;
   const session = await connection.session();
   const pass = (job: WaitingJob, i: number): Move => {

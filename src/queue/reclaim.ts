@@ -8,17 +8,22 @@ import { idIn } from './lane.js';
 import { type KnownJob, type Move, toDead, toReady } from './moves.js';
 import type { QueueParts } from './settle.js';
 
+export interface ReclaimOptions {
+  /** After so many a job is a dead letter. */
+  readonly maxCrashes: number;
+  /** Told of groups that may have a free slot now. */
+  readonly onGroup: (group: string) => void;
+}
+
 /**
  * Gives jobs whose worker is lost to others, until the signal aborts: jobs that are being worked on, without a claim. A claim
  * goes with the session of its worker, so this takes as long as the store needs to notice that.
  *
  * Several may do this at a time: each change compares what it replaces, and that there is still no claim.
- *
- * @param maxCrashes after so many it is a dead letter
  */
 export async function reclaimOrphans(
   parts: QueueParts,
-  maxCrashes: number,
+  options: ReclaimOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { connection, layout } = parts;
@@ -36,7 +41,7 @@ export async function reclaimOrphans(
       signal,
     );
     connection.runtime.probe('queue.orphans');
-    for (const orphan of orphans) await reclaim(parts, orphan, maxCrashes, signal);
+    for (const orphan of orphans) await reclaim(parts, orphan, options, signal);
   }
 }
 
@@ -55,7 +60,7 @@ function orphansIn({ tickets }: LineState, active: string): readonly KeyValue[] 
 async function reclaim(
   { connection, layout, retention }: QueueParts,
   orphan: KeyValue,
-  maxCrashes: number,
+  { maxCrashes, onGroup }: ReclaimOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { store, runtime } = connection;
@@ -67,9 +72,10 @@ async function reclaim(
   );
   const [jobs, cancels] = results;
   const body = bodyIn(jobs.kvs[0]);
+  const isCancelled = cancels.kvs.length > 0;
   const now = runtime.wallNow();
   const move = async (job: KnownJob): Promise<Move> => {
-    if (cancels.kvs.length > 0) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
+    if (isCancelled) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
     if (job.record.crashes >= maxCrashes) return toDead(layout, job, 'crashed', now);
     return toReady(layout, job, revision);
   };
@@ -87,6 +93,7 @@ async function reclaim(
       if: [
         compare.createRevision(prefix(layout.claimsOf(id)), '=', 0n),
         compare.modRevision(orphan.key, '=', orphan.modRevision),
+        ...(isCancelled ? [] : [compare.createRevision(layout.cancelOf(id), '=', 0n)]),
         ...there.if,
       ],
       then: [remove(orphan.key), ...there.then],
@@ -94,4 +101,5 @@ async function reclaim(
     { signal },
   );
   runtime.probe('queue.reclaimed');
+  if (body?.group !== undefined) onGroup(body.group);
 }

@@ -69,9 +69,10 @@ export class Upkeep {
   /** Resolves when the signal has aborted. */
   async #lookAfter(signal: AbortSignal): Promise<void> {
     const { maxCrashes } = this.#options;
+    const onGroup = (group: string): void => void this.#fill(group, signal);
     const duties: readonly Duty[] = [
-      (over) => reclaimOrphans(this.#parts, maxCrashes, over),
-      (over) => promoteDue(this.#parts, (group) => void this.#fill(group, over), over),
+      (over) => reclaimOrphans(this.#parts, { maxCrashes, onGroup }, over),
+      (over) => promoteDue(this.#parts, onGroup, over),
       (over) => this.#fillGroups(over),
       ...this.#further,
     ];

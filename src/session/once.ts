@@ -38,7 +38,8 @@ export type OnceResult =
  * Does `then` in one transaction if the conditions hold when the store gets it: once, or not at all. What became of a
  * request without an answer is found out, also after the session has ended.
  *
- * @throws SessionLostError, UnavailableError, or the signal's reason if it aborts between attempts: nothing was done.
+ * @throws SessionLostError, UnavailableError, NotFoundError if another lease named in `then` is gone, or the signal's reason
+ * if it aborts between attempts: nothing was done.
  * OutcomeUnknownError if the outcome is not known some seconds after the signal has aborted, or when the store's connection is
  * closed; if the end of the session has been compacted away; or if the store is over its quota
  */
@@ -114,8 +115,9 @@ async function attempt(
     if (kvs[0]?.modRevision === epoch.operand) return { isDone: false, revision, responses: shown };
   } catch (error) {
     if (error instanceof NotFoundError) {
-      session.gone();
-      throw session.signal.reason;
+      await session.confirm();
+      session.assertAlive();
+      throw error; // another lease that is named here
     }
     // The fence needs space as well.
     if (!isConclaveError(error, 'OUTCOME_UNKNOWN') || isSpaceExceeded(error)) throw error;

@@ -131,7 +131,11 @@ describe.each(fates)('a withdrawal %s', (_, strike) => {
     const again = [a.wait(), c.wait()];
     const trips = await world.run(Promise.all([waiting.promise, ...again]));
     expect(new Set((trips as { round: bigint }[]).map(({ round }) => round)).size).toBe(1);
+    await world.advance(2_000);
+    const next = b.wait();
     await world.advance(30_000);
+    expect(await keysBelow(world, cyclicAt('b'))).toEqual([expect.stringMatching(/^in/)]);
+    await world.run(Promise.all([next, a.wait(), c.wait()]));
     await expectClean(world, [a, b, c]);
   });
 });
@@ -213,6 +217,26 @@ describe('a round', () => {
     await world.run(c.wait());
     expect(await world.run(second.promise)).toMatchObject({ index: 0 });
     await expectClean(world, [b, c]);
+  });
+
+  it('is not misled by a view that is older than an answer', async () => {
+    await using world = await World.open();
+    const [a, b, c] = await three(world);
+    const stop = new AbortController();
+    const given = [1, 2].map(() => outcome(a.barrier.wait({ signal: stop.signal })));
+    await world.settle();
+    world.latency(b.client, { requestMs: 20 });
+    const second = watched(world, b.barrier.wait());
+    await world.advance(30); // it has come, and says that the round is complete
+    stop.abort('enough');
+    await Promise.all(given);
+    const third = watched(world, c.barrier.wait());
+    await world.advance(3_000); // it was refused, and shown who is there
+
+    await world.run(a.wait());
+    await world.run(Promise.all([second.promise, third.promise]));
+    world.latency(b.client, {});
+    await expectClean(world, [a, b, c]);
   });
 
   it('goes on without one that came and died where nobody saw it', async () => {
@@ -308,6 +332,22 @@ describe('a round', () => {
     expect(await first).toMatchObject({ code: 'CLOSED' });
     expect(await keysBelow(world, cyclicAt('b'))).toEqual([]);
     await expectClean(world, [b, c]);
+  });
+
+  it('whose party closes its Conclave while its request is on its way goes on waiting', async () => {
+    await using world = await World.open();
+    const [a, b, c] = await three(world);
+    const first = watched(world, c.barrier.wait());
+    await world.settle();
+    world.latency(a.client, { requestMs: 20, replyMs: 20 });
+    const late = a.wait();
+    await world.advance(5);
+    const closing = a.client.close();
+    await world.advance(1_000);
+    expect(await late).toMatchObject({ code: 'CLOSED' });
+    await closing;
+    await world.run(Promise.all([b.wait(), b.wait()]));
+    expect(await world.run(first.promise)).toMatchObject({ index: 0 });
   });
 
   it('rejects at once whose session is lost, and the others, naming it', async () => {

@@ -224,6 +224,25 @@ describe('a round that is inside', () => {
     await expectClean(world, all);
   });
 
+  it('of which all have come turns away one more, before it has tripped', async () => {
+    await using world = await World.open();
+    const all = await members(world, 2);
+    const [a, b] = all as [Member, Member];
+    const first = a.barrier.enter();
+    await world.settle();
+    world.latency(b.client, { requestMs: 50 });
+    const second = b.barrier.enter();
+    await world.advance(60); // it has come, and says that the round is complete
+    const third = watched(world, outcome(a.barrier.enter()));
+    await world.settle();
+    expect(third.isIn).toBe(true);
+    expect(await third.promise).toMatchObject({ code: 'CONFLICT' });
+    const passes = await world.run(Promise.all([first, second]));
+    world.latency(b.client, {});
+    await world.run(Promise.all(passes.map((pass) => pass.leave())));
+    await expectClean(world, all);
+  });
+
   it('cannot be joined, and an attempt does it no harm', async () => {
     await using world = await World.open();
     const all = await inside(world, 2);

@@ -2,7 +2,6 @@
 
 const entering = 'test/barrier/entering.test.ts';
 const leaving = 'test/barrier/leaving.test.ts';
-const double = 'test/barrier/double-barrier.test.ts';
 const gates = 'test/barrier/gate-and-latch.test.ts';
 const gate = 'test/barrier/gate.test.ts';
 const latch = 'test/barrier/latch.test.ts';
@@ -47,8 +46,8 @@ export const barrierMutants = [
     file: 'src/barrier/council.ts',
     find: ' || state.revision <= this.#revision) return false;',
     replace: ') return false;',
-    test: fuzz,
-    title: 'keeps its promises',
+    test: entering,
+    title: 'is not misled by a view that is older than an answer',
   },
   {
     name: 'barrier: nobody notices a death',
@@ -87,8 +86,8 @@ export const barrierMutants = [
     file: 'src/barrier/entering.ts',
     find: 'if (isExclusive && place >= parties)',
     replace: 'if (isExclusive && place >= parties + 100)',
-    test: double,
-    title: 'turns away whoever comes while a round is inside, or is one too many',
+    test: leaving,
+    title: 'of which all have come turns away one more, before it has tripped',
   },
   {
     name: 'barrier: parties that disagree wait for each other',
@@ -142,9 +141,9 @@ export const barrierMutants = [
     name: 'barrier: close does not wait for what is cleaned up',
     file: 'src/barrier/cleaning.ts',
     find: '  session.chore(\n',
-    replace: '  void (\n',
+    replace: '  Array.of(\n',
     test: entering,
-    title: 'whose party closes its Conclave goes on waiting',
+    title: 'whose party closes its Conclave while its request is on its way goes on waiting',
   },
   {
     name: 'barrier: outcomes stay while others are there',
@@ -239,8 +238,8 @@ export const barrierMutants = [
     file: 'src/barrier/gate.ts',
     find: 'isOneKey: true, ',
     replace: '',
-    test: gate,
-    title: 'is not held up by what only begins like its key',
+    test: gates,
+    title: 'needs no session, survives one, and leaves no watch behind',
   },
   {
     name: 'gate: it shares the view of a line',

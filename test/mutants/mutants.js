@@ -1644,4 +1644,6 @@ export const mutants = [
   ...electionMutants,
   ...recipeMutants,
   ...barrierMutants,
+  ...barrierMutants,
+  ...recipeMutants,
 ];

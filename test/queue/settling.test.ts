@@ -98,19 +98,22 @@ describe('an ack', () => {
     expect(await other.queue('q').inspect()).toMatchObject({ ready: 0, running: [], dead: 0 });
   });
 
-  it.each(['disposed of', 'released'])('of a delivery that was %s rejects: it was given back', async (how) => {
-    await using world = await World.open();
-    const { other, delivery } = await stage(world);
-    if (how === 'released') await delivery.release();
-    else await delivery[Symbol.asyncDispose]();
+  it.each(['disposed of', 'released'])(
+    'of a delivery that was %s rejects: it was given back',
+    async (how) => {
+      await using world = await World.open();
+      const { other, delivery } = await stage(world);
+      if (how === 'released') await delivery.release();
+      else await delivery[Symbol.asyncDispose]();
 
-    await expect(delivery.ack()).rejects.toThrow(ConflictError);
-    await expect(delivery.retry()).rejects.toThrow(ConflictError);
+      await expect(delivery.ack()).rejects.toThrow(ConflictError);
+      await expect(delivery.retry()).rejects.toThrow(ConflictError);
 
-    const next = await other.queue('q').receive();
-    expect(next.attempt).toBe(1);
-    await next.ack();
-  });
+      const next = await other.queue('q').receive();
+      expect(next.attempt).toBe(1);
+      await next.ack();
+    },
+  );
 
   it('with a result that is too large, or none for JSON, rejects, and the delivery still stands', async () => {
     await using world = await World.open();

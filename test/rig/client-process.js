@@ -10,6 +10,10 @@ import { describe, say, serve, standStill } from './process-protocol.js';
 let conclave;
 /** @type {Map<string, Hold>} */
 const holds = new Map();
+/** @type {Map<string, import('../../dist/index.js').Delivery>} */
+const deliveries = new Map();
+/** @type {Map<string, import('../../dist/index.js').Pass>} */
+const passes = new Map();
 
 /** @type {Record<string, (args: any) => unknown>} */
 const commands = {
@@ -29,6 +33,49 @@ const commands = {
     holds.set(leadership.key, leadership);
     leadership.signal.addEventListener('abort', () => say({ event: 'lost', key: leadership.key }));
     return leadership.toJSON();
+  },
+
+  async receive({ name }) {
+    const delivery = await conclave.queue(name).receive();
+    deliveries.set(delivery.key, delivery);
+    return delivery.toJSON();
+  },
+
+  /**
+   * Writes under the delivery and acknowledges it, and on the way stops this process by SIGSTOP; whoever resumes it gets
+   * what became of both.
+   */
+  async doStandingStill({ key, mark, point }) {
+    const delivery = deliveries.get(key);
+    if (!delivery) throw new Error('there is no such delivery');
+    const fence = delivery.guard();
+    if (point === 'before the write') standStill();
+    const { succeeded } = await conclave.store.txn({ if: fence, then: [put(mark, key)] });
+    if (point === 'before the ack') standStill();
+    const acking = delivery.ack().then(() => 'acked', describe);
+    if (point === 'in the turn of the ack') standStill();
+    if (point === 'when the ack is on its way') setImmediate(() => setImmediate(standStill));
+    return { hasWritten: succeeded, ack: await acking };
+  },
+
+  /** Several parties at once. What became of each; of those inside also a revision read after they had passed. */
+  enter({ name, parties, count, timeoutMs }) {
+    const barrier = conclave.doubleBarrier(name, { parties });
+    const enterOnce = async () => {
+      const pass = await barrier.enter({ timeoutMs });
+      passes.set(pass.key, pass);
+      const { header } = await conclave.store.get('nothing');
+      return { key: pass.key, round: pass.round, index: pass.index, revision: header.revision };
+    };
+    return Promise.all(Array.from({ length: count }, () => enterOnce().catch(describe)));
+  },
+
+  leave({ keys }) {
+    const leaveOnce = async (/** @type {string} */ key) => {
+      await passes.get(key)?.leave();
+      return { key };
+    };
+    return Promise.all(keys.map((/** @type {string} */ key) => leaveOnce(key).catch(describe)));
   },
 
   async release({ key }) {

@@ -81,13 +81,18 @@ export class Crowd implements Victims, AsyncDisposable {
     );
   }
 
+  /** What they said of this kind, also those that were killed since. */
+  said(event: string): News[] {
+    return this.#all.flatMap(({ news }) => news).filter((each) => each.event === event);
+  }
+
   /** How often they said this. */
   count(event: string): number {
-    return this.#news(event).length;
+    return this.said(event).length;
   }
 
   marks(event: 'granted' | 'acked' | 'refused'): Mark[] {
-    return this.#news(event).map((facts) => ({
+    return this.said(event).map((facts) => ({
       token: BigInt(String(facts['token'])),
       key: String(facts['key']),
       revision: BigInt(String(facts['revision'])),
@@ -98,7 +103,7 @@ export class Crowd implements Victims, AsyncDisposable {
   /** What clients were rejected with, by code. @throws if that was no error of this library */
   setbacks(): Record<string, number> {
     const counts: Record<string, number> = {};
-    for (const { failure } of this.#news('setback')) {
+    for (const { failure } of this.said('setback')) {
       const { code, message } = failure as { code?: string; message: string };
       if (code === undefined) throw new Error(`a client met an error that is none of ours: ${message}`);
       counts[code] = (counts[code] ?? 0) + 1;
@@ -108,10 +113,6 @@ export class Crowd implements Victims, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#all.map((client) => client.kill()));
-  }
-
-  #news(event: string): News[] {
-    return this.#all.flatMap(({ news }) => news).filter((each) => each.event === event);
   }
 }
 

@@ -12,7 +12,8 @@ export function say(line) {
 
 /** @param {any} error */
 export function describe(error) {
-  return { code: error?.code, reason: error?.reason, name: error?.name, message: String(error?.message) };
+  const { code, reason, name, key, message } = error ?? {};
+  return { code, reason, name, key, message: String(message) };
 }
 
 /**

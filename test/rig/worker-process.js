@@ -7,9 +7,13 @@ import { describe, say, serve, standStill } from './process-protocol.js';
 
 /** @typedef {import('../../dist/index.js').Conclave} Conclave */
 /** @typedef {import('../../dist/index.js').Hold} Hold */
+/** @typedef {import('../../dist/index.js').Queue} Queue */
 
 /** @type {Conclave[]} */
 let clients = [];
+/** One for each client: whoever has received looks after its queue until the client closes. @type {Map<Conclave, Queue>} */
+const queues = new Map();
+const stopping = new AbortController();
 let isWorking = false;
 let willStop = false;
 
@@ -31,6 +35,15 @@ const commands = {
 
   stopWorking() {
     isWorking = false;
+    stopping.abort();
+  },
+
+  /** Each client puts jobs, one after the other. Answers when all are confirmed. */
+  async produce({ job, ids }) {
+    const share = Math.ceil(ids.length / clients.length);
+    await Promise.all(
+      clients.map((client, i) => produce(client, job, ids.slice(i * share, (i + 1) * share))),
+    );
   },
 };
 
@@ -40,7 +53,7 @@ async function work(client, job) {
     try {
       await turns[job.kind]?.(client, job);
     } catch (error) {
-      say({ event: 'setback', failure: describe(error) });
+      if (error !== stopping.signal.reason) say({ event: 'setback', failure: describe(error) });
     }
   }
 }
@@ -102,6 +115,24 @@ const turns = {
     }
   },
 
+  /** Does one job of a queue, or finds that there is none. */
+  async queue(client, { name, marks, options }) {
+    const queue = queueOf(client, name, options);
+    const delivery = oneIn(3) ? await ask(client, queue) : await queue.receive({ signal: stopping.signal });
+    if (!delivery) return delay(below(100));
+    const { id, fencingToken: token } = delivery;
+    say({ event: 'delivered', job: id, token });
+    try {
+      await use(client, delivery, { marks, job: id });
+      await delivery.ack();
+      say({ event: 'done', job: id, token });
+    } catch (error) {
+      say({ event: 'not done', job: id, token });
+      await delivery[Symbol.asyncDispose]();
+      throw error;
+    }
+  },
+
   async multiLock(client, { names, marks }) {
     const some = shuffled(names).slice(0, 1 + below(4));
     const facts = { marks, names: some };
@@ -127,6 +158,51 @@ async function use(client, hold, { marks, ...facts }) {
   const write = () => client.store.txn({ if: fence, then: [put(`${marks}/${token}`, key)] });
   const answer = await (stoodStill(hold) ? untilAnswered(write) : write());
   say({ event: answer.succeeded ? 'acked' : 'refused', token, key, revision: answer.header.revision });
+}
+
+/** @param {Conclave} client @param {string} name @param {object} options */
+function queueOf(client, name, options) {
+  const queue = queues.get(client) ?? client.queue(name, options);
+  queues.set(client, queue);
+  return queue;
+}
+
+/** Takes a job if there is one; says between which revisions there was none. @param {Conclave} client @param {Queue} queue */
+async function ask(client, queue) {
+  const from = await presentRevision(client);
+  try {
+    return await queue.receive({ timeoutMs: 0 });
+  } catch (error) {
+    const { code, message } = describe(error);
+    // Unless something stood in the way.
+    if (code !== 'WAIT_TIMEOUT' || message.includes(';')) throw error;
+    say({ event: 'empty', from, to: await presentRevision(client) });
+    return undefined;
+  }
+}
+
+/** @param {Conclave} client */
+async function presentRevision(client) {
+  return (await client.store.get('nothing')).header.revision;
+}
+
+/** Asks again, by the same id, for what may not have been done. @param {Conclave} client @param {any} job @param {string[]} ids */
+async function produce(client, { name, options }, ids) {
+  const queue = queueOf(client, name, options);
+  for (const id of ids) {
+    const began = process.hrtime.bigint();
+    say({ event: 'wanted', job: id });
+    for (;;) {
+      try {
+        const { created } = await queue.enqueue({ id }, { id });
+        say({ event: 'enqueued', job: id, created, began, returned: process.hrtime.bigint() });
+        break;
+      } catch (error) {
+        say({ event: 'setback', failure: describe(error) });
+        await delay(below(100));
+      }
+    }
+  }
 }
 
 /** @param {Conclave} client @param {Hold} hold @param {string} counter @param {boolean} isFenced */
