@@ -7,12 +7,12 @@ import { schedules } from './steps.js';
 /** How many schedules each kind is tried with, unless `CONCLAVE_RUNS` says otherwise. */
 const defaultRuns = 200;
 
-const runs = Number(process.env['CONCLAVE_RUNS'] ?? defaultRuns);
+const wantedRuns = process.env['CONCLAVE_RUNS'];
 const seed = Number(process.env['CONCLAVE_SEED'] ?? 1);
 const path = process.env['CONCLAVE_PATH'];
 
 /** Far more than any takes: milliseconds. */
-export const propertyTimeoutMs: number = 60_000 + runs * 5_000;
+export const propertyTimeoutMs: number = 60_000 + Number(wantedRuns ?? defaultRuns) * 5_000;
 
 /** What schedules have to come across, or they test less than it seems. */
 const interesting = [
@@ -50,12 +50,16 @@ export interface Subject<Tried extends { readonly steps: readonly unknown[] }> {
   readonly run: (schedule: Tried, sightings: Sightings) => Promise<RunResult>;
   /** What schedules have to come across. */
   readonly interesting: readonly string[];
+  /** With how many it is tried, unless `CONCLAVE_RUNS` says otherwise. */
+  readonly usualRuns?: number;
 }
 
 /** @returns what went wrong, for the shortest schedule that shows it, and how to see it again; nothing if all is well */
 export async function findShortest<Tried extends { readonly steps: readonly unknown[] }>(
   subject: Subject<Tried>,
 ): Promise<string> {
+  const { usualRuns = defaultRuns } = subject;
+  const runs = Number(wantedRuns ?? usualRuns);
   using sightings = new Sightings(subject.interesting);
   let latest: RunResult | undefined;
   const property = fc.asyncProperty(subject.schedules, async (schedule) => {
@@ -68,8 +72,8 @@ export async function findShortest<Tried extends { readonly steps: readonly unkn
     numRuns: runs,
     ...(path !== undefined && { path }),
   });
-  if (process.env['CONCLAVE_RUNS'] !== undefined) console.log(subject.name, runs, sightings.counts);
-  const isLong = runs >= defaultRuns && path === undefined;
+  if (wantedRuns !== undefined) console.log(subject.name, runs, sightings.counts);
+  const isLong = runs >= usualRuns && path === undefined;
   if (!details.failed) return isLong ? describeMissing(sightings) : '';
   const [schedule] = details.counterexample ?? [];
   return [

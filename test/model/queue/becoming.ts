@@ -29,7 +29,9 @@ export function become(
   rules: Rules,
 ): { readonly what: Becoming; readonly wrong: readonly string[] } {
   const wrong = [...misplaced(after, rules)];
-  const demand = (isRight: boolean, what: string): void => void (isRight || wrong.push(what));
+  const demand = (isRight: boolean, what: string): void => {
+    if (!isRight) wrong.push(what);
+  };
   const what = whatHappens(before, after);
   const hadClaim = before.claims.length > 0;
   const was = attemptsOf(before);
@@ -77,7 +79,10 @@ export function become(
     case 'dead':
       deadRightly(before, after, rules, demand);
       break;
-    default:
+    case 'nothing':
+    case 'dropped':
+    case 'lost':
+    case 'asked':
   }
   if (what !== 'dead' && after.dead) demand(before.dead?.create === after.dead.create, 'dead and alive');
   if (!['nothing', 'lost', 'claimed', 'asked'].includes(what))

@@ -115,14 +115,14 @@ export class QueueModel {
       const key = toText(event.kv.key).slice(this.#parts.prefix.length);
       const place = placeOf(key);
       const stored = event.type === 'put' ? storedIn(event, key) : undefined;
-      const id = this.#idOf(place, key, stored);
+      const ids = this.#idsOf(place, key, stored);
       if (stored) this.#keys.set(key, stored);
       else this.#keys.delete(key);
-      if (id === undefined) this.#note(place, key, stored, revision);
-      else {
+      if (ids.length === 0) this.#note(place, key, stored, revision);
+      for (const [id, its] of ids) {
         const standing = this.#jobs.get(id) ?? nothing;
         if (!before.has(id)) before.set(id, standing);
-        this.#jobs.set(id, changed(standing, place, key, stored));
+        this.#jobs.set(id, changed(standing, place, key, its));
       }
     }
     for (const [id, was] of before) this.#judge(revision, id, was, this.#jobs.get(id) ?? nothing, wasPaused);
@@ -130,9 +130,18 @@ export class QueueModel {
     this.#count(revision);
   }
 
-  #idOf(place: Place, key: string, stored: Stored | undefined): string | undefined {
-    if (place.kind === 'slot') return String((stored ?? this.#keys.get(key))?.value['text']);
-    return 'id' in place ? place.id : undefined;
+  /** The job that a key belongs to, and what stands of it there. A slot may change hands. */
+  #idsOf(
+    place: Place,
+    key: string,
+    stored: Stored | undefined,
+  ): readonly (readonly [string, Stored | undefined])[] {
+    if (place.kind === 'slot') {
+      const ids = [this.#keys.get(key), stored].flatMap((each) => (each ? [String(each.value['text'])] : []));
+      const owner = stored && String(stored.value['text']);
+      return [...new Set(ids)].map((id) => [id, id === owner ? stored : undefined]);
+    }
+    return 'id' in place ? [[place.id, stored]] : [];
   }
 
   #note(place: Place, key: string, stored: Stored | undefined, revision: bigint): void {
@@ -144,7 +153,7 @@ export class QueueModel {
       if (stored) this.#permits.add(key);
       else this.#permits.delete(key);
     } else if (place.kind === 'floor') {
-      const floor = BigInt(`0x${String(stored?.value['text'] ?? '0')}`);
+      const floor = BigInt(`0x${(stored?.value['text'] as string | undefined) ?? '0'}`);
       if (floor < (this.#floors.get(place.lane) ?? 0n))
         this.#parts.report(`revision ${revision}: the floor of ${place.lane} has sunk`);
       this.#floors.set(place.lane, floor);

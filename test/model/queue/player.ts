@@ -1,4 +1,6 @@
-import type { Delivery, EnqueueOptions, Queue } from '../../../src/index.js';
+import { type Delivery, type EnqueueOptions, put, type Queue } from '../../../src/index.js';
+import { QueueLayout } from '../../../src/queue/layout.js';
+import { Search } from '../../../src/queue/search.js';
 import type { World } from '../../../src/testing/index.js';
 import { Actor, actorCount } from '../actor.js';
 import { cancelled } from '../operations.js';
@@ -82,7 +84,7 @@ export class QueuePlayer {
     if (step.do === 'pass') {
       // Just the time.
     } else if (isMove(step)) this.#move(step, step.mishap);
-    else this.#strike(step as Fault<string>);
+    else this.#strike(step);
     if (step.thenMs !== undefined) await this.#world.advance(step.thenMs);
   }
 
@@ -113,6 +115,7 @@ export class QueuePlayer {
   }
 
   #move(move: QueueMove, mishap: Mishap | undefined): void {
+    if (move.do === 'elsewhere') return this.#writeElsewhere();
     if (!('by' in move)) return this.#moveOne(move, mishap);
     const actor = this.actorAt(move.by);
     if (!actor.isRunning) return;
@@ -141,6 +144,8 @@ export class QueuePlayer {
           () => {},
         );
       }
+      case 'moveFloors':
+        return void this.#moveFloors(actor).catch(() => {});
       case 'pauseQueue':
       case 'resumeQueue':
         return this.setPaused(actor, move.do === 'pauseQueue');
@@ -150,7 +155,10 @@ export class QueuePlayer {
     }
   }
 
-  #moveOne(move: Exclude<QueueMove, { readonly by: number }>, mishap: Mishap | undefined): void {
+  #moveOne(
+    move: Exclude<QueueMove, { readonly by: number } | { readonly do: 'elsewhere' }>,
+    mishap: Mishap | undefined,
+  ): void {
     if (move.do === 'giveUp') {
       const waits = this.calls.pending.filter(({ doing, actor }) => doing === 'receive' && actor.isRunning);
       return chosen(waits, move.which)?.controller.abort(cancelled);
@@ -248,6 +256,18 @@ export class QueuePlayer {
     );
   }
 
+  #writeElsewhere(): void {
+    const { engine } = this.#world;
+    if (!engine.noSpace) for (let i = 0; i < 70; i++) engine.execute('put', put('elsewhere', ''));
+  }
+
+  /** As consumers do after many jobs. */
+  async #moveFloors({ conclave }: Actor): Promise<void> {
+    const search = new Search(conclave.store, new QueueLayout('conclave', 'q').ready);
+    await search.first(1, new AbortController().signal);
+    await search.moveFloors();
+  }
+
   #cancel(actor: Actor, id: string): void {
     this.calls.start(
       { doing: 'cancel', actor },
@@ -317,6 +337,8 @@ const moves: readonly string[] = [
   'retryDead',
   'dropDead',
   'retryAllDead',
+  'moveFloors',
+  'elsewhere',
   'pauseQueue',
   'resumeQueue',
   'close',

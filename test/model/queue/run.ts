@@ -14,7 +14,7 @@ const patienceMs = 500;
 export async function runQueue(schedule: QueueSchedule, sightings?: Sightings): Promise<RunResult> {
   const world = await World.open({ seed: schedule.seed });
   sightings?.follow(world);
-  world.allowKeys(queuePrefix);
+  for (const keys of [queuePrefix, 'elsewhere']) world.allowKeys(keys);
   const violations: string[] = [];
   const report = (violation: string): void => void violations.push(violation);
   try {

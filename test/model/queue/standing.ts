@@ -62,12 +62,12 @@ export interface Waiting extends Stored {
 
 /** Everything that stands of a job at one revision. */
 export interface Standing {
-  readonly body?: Stored;
-  readonly active?: Stored;
-  readonly place?: Stored;
-  readonly cancel?: Stored;
-  readonly dead?: Stored;
-  readonly result?: Stored;
+  readonly body?: Stored | undefined;
+  readonly active?: Stored | undefined;
+  readonly place?: Stored | undefined;
+  readonly cancel?: Stored | undefined;
+  readonly dead?: Stored | undefined;
+  readonly result?: Stored | undefined;
   readonly claims: readonly Stored[];
   readonly waits: readonly Waiting[];
   /** `group/index` of the slots that name it. */
@@ -110,7 +110,10 @@ export function changed(standing: Standing, place: Place, key: string, stored: S
       const others = standing.slots.filter((each) => each !== name);
       return { ...standing, slots: stored ? [...others, name] : others };
     }
-    default:
+    case 'floor':
+    case 'paused':
+    case 'permit':
+    case 'other':
       return standing;
   }
 }
@@ -118,8 +121,7 @@ export function changed(standing: Standing, place: Place, key: string, stored: S
 type Part = 'body' | 'active' | 'place' | 'cancel' | 'dead' | 'result';
 
 function withPart(standing: Standing, part: Part, stored: Stored | undefined): Standing {
-  const { [part]: _, ...rest } = standing;
-  return stored ? { ...rest, [part]: stored } : rest;
+  return { ...standing, [part]: stored };
 }
 
 /** What is written of the attempts of a job, wherever it stands. */

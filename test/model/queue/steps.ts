@@ -28,7 +28,10 @@ export type QueueMove =
   | (Which & { readonly do: 'giveUp' | 'ack' | 'fail' | 'release' | 'progress' })
   | (Which & { readonly do: 'retry'; readonly delayMs: number | undefined })
   | (By & Which & { readonly do: 'cancel' | 'waitFor' | 'retryDead' | 'dropDead' })
-  | (By & { readonly do: 'pauseQueue' | 'resumeQueue' | 'retryAllDead' | 'close' });
+  | (By & { readonly do: 'pauseQueue' | 'resumeQueue' | 'retryAllDead' | 'close' })
+  /** Floors of lanes are moved; far enough behind, if others have written something meanwhile that is not of this queue. */
+  | (By & { readonly do: 'moveFloors' })
+  | { readonly do: 'elsewhere' };
 
 export type QueueStep = (
   (QueueMove & { readonly mishap?: Mishap | undefined }) | Fault<QueueProbe> | { readonly do: 'pass' }
