@@ -264,7 +264,8 @@ export const permitLost: Error = new Error('the permission to run a job was lost
 
 const nobodyLeft = new Error('nobody wants a job any more');
 
-function mayPass(error: unknown, { connection }: QueueParts): boolean {
+/** Whether it may be otherwise a little later, so that whoever waits for a job goes on. */
+export function mayPass(error: unknown, { connection }: QueueParts): boolean {
   if (isConclaveError(error, 'SESSION_LOST')) return !connection.isForOneSession;
   return (
     isConclaveError(error, 'UNAVAILABLE') ||

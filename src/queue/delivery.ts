@@ -51,13 +51,7 @@ export class Delivery<T = unknown> extends Hold {
   /** @internal */
   static of<T>(parts: QueueParts, job: HeldJob, value: T, waitedMs: number, onEnd: () => void): Delivery<T> {
     const intention = new Intention(later(job, { ...job.record, because: 'returned' }, 0));
-    const giveBack = async (): Promise<boolean> => {
-      try {
-        return await settle(parts, job, intention.disposition);
-      } finally {
-        onEnd();
-      }
-    };
+    const giveBack = (): Promise<boolean> => settle(parts, job, intention.disposition, onEnd);
     const admitted = new Admitted(job.ticket, waitedMs, giveBack);
     return new Delivery(admitted, job, value, intention);
   }

@@ -1,8 +1,9 @@
 import { toText } from '../base/bytes.js';
 import { decodeName } from '../base/keys.js';
-import { compare, get, prefix, put, remove, txn, type TxnOp } from '../store/operations.js';
+import { compare, get, prefix, put, remove, txn } from '../store/operations.js';
 import { sendWithinQuota } from '../session/within-quota.js';
 import { encode } from './job.js';
+import type { Move } from './moves.js';
 import { Search, type WaitingJob } from './search.js';
 import type { QueueParts } from './settle.js';
 
@@ -47,11 +48,11 @@ async function fillOnce(
   const passing = jobs.slice(0, Math.max(0, concurrency - occupied.size));
   if (passing.length === 0) return undefined;
   const session = await connection.session();
-  const pass = (job: WaitingJob, i: number): TxnOp => {
+  const pass = (job: WaitingJob, i: number): Move => {
     const lane = layout.ready.lane(job.lane.priority);
     const slot = free[i] ?? 0;
     const key = lane.keyOf(revision, i, job.id);
-    return txn({
+    return {
       if: [
         compare.modRevision(job.key, '=', job.modRevision),
         compare.createRevision(layout.slot(group, slot), '=', 0n),
@@ -63,11 +64,16 @@ async function fillOnce(
         put(key, encode({ ...job.record, slot })),
         put(layout.placeOf(job.id), key),
       ],
-    });
+    };
   };
-  const { responses } = await sendWithinQuota(session, txn({ then: passing.map(pass) }));
+  const moves = passing.map(pass);
+  // All or none: were only the slot of a later one free, it would overtake those before it.
+  const { succeeded } = await sendWithinQuota(
+    session,
+    txn({ if: moves.flatMap((move) => move.if), then: moves.flatMap((move) => move.then) }),
+  );
   void search.moveFloors();
-  return responses.filter((response) => response.kind === 'txn' && response.succeeded).length;
+  return succeeded ? passing.length : 0;
 }
 
 /** Every group that ever had a job. */

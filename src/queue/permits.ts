@@ -1,10 +1,12 @@
+import { isConclaveError } from '../base/errors.js';
+import { sleep } from '../base/runtime.js';
 import type { Wait } from '../base/wait.js';
 import { Admission } from '../session/admission.js';
 import { demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
 import { amongTheFirst } from '../session/rules.js';
-import { permitLost } from './consumer.js';
+import { mayPass, permitLost } from './consumer.js';
 import type { QueueParts } from './settle.js';
 
 /** The limit for how many jobs of a queue run at a time, wherever: who wants one stands in line for a permit first. */
@@ -27,13 +29,29 @@ export class Permits {
   async with<T>(wait: Wait, take: (permit?: Hold) => Promise<T>): Promise<T> {
     if (this.#maxRunning === Infinity) return take();
     while (true) {
-      const permit = wait.immediate ? await this.#tryAcquire(wait) : await this.#acquire(wait);
+      const permit = await this.#persevere(wait);
       try {
         return await take(permit);
       } catch (error) {
         void permit.release().catch(() => {});
         // With the session: the next one may have another.
         if (error !== permitLost || this.#parts.connection.isForOneSession) throw error;
+      }
+    }
+  }
+
+  /** What may pass is ridden out, as it is while a job is waited for; whoever does not wait is told so. */
+  async #persevere(wait: Wait): Promise<Hold> {
+    const { runtime } = this.#parts.connection;
+    for (let failures = 0; ; failures++) {
+      try {
+        return await (wait.immediate ? this.#tryAcquire(wait) : this.#acquire(wait));
+      } catch (error) {
+        if (wait.signal.aborted || !mayPass(error, this.#parts)) throw error;
+        wait.obstacle = `; ${String(error)}`;
+        if (wait.immediate && !isConclaveError(error, 'SESSION_LOST')) throw wait.timeout();
+        const ceilingMs = Math.min(1_000, 20 * 2 ** failures);
+        await sleep(runtime, runtime.random() * ceilingMs, { signal: wait.signal });
       }
     }
   }

@@ -38,11 +38,17 @@ export type Disposition =
  * Ends a delivery, in one transaction that compares the claim: whoever has lost it changes nothing, and a copy of the
  * request that arrives later finds it gone. Tries until it is answered or the session is over.
  *
+ * @param onEnd called when nothing more is tried: before this settles, or in the background, if the store has no space
  * @returns false if the claim was gone before
  * @throws OutcomeUnknownError if the session ended before the answer came; HoldLostError if it ended before anything was
  * sent; ResourceExhaustedError if the store is over its quota: it is tried again in the background
  */
-export async function settle(parts: QueueParts, job: HeldJob, disposition: Disposition): Promise<boolean> {
+export async function settle(
+  parts: QueueParts,
+  job: HeldJob,
+  disposition: Disposition,
+  onEnd: () => void = () => {},
+): Promise<boolean> {
   const { session } = job.ticket;
   const attempt = new Settlement(parts, job, disposition);
   const settled = (mayStop: boolean): Promise<boolean> =>
@@ -56,18 +62,15 @@ export async function settle(parts: QueueParts, job: HeldJob, disposition: Dispo
         return session.isAlive() && !(mayStop && isSpaceExceeded(error) && attempt.isFull());
       },
     });
+  let isPostponed = false;
   try {
     const hadIt = await settled(true);
     session.news.end(job.ticket.key);
     return hadIt;
   } catch (error) {
     if (isSpaceExceeded(error) && session.isAlive()) {
-      session.chore(
-        settled(false).then(
-          () => {},
-          () => {},
-        ),
-      );
+      isPostponed = true;
+      session.chore(settled(false).then(onEnd, onEnd));
       throw new ResourceExhaustedError(
         `${job.ticket.title}: the store is over its space quota; it is settled when there is space`,
         {
@@ -77,6 +80,8 @@ export async function settle(parts: QueueParts, job: HeldJob, disposition: Dispo
     }
     if (!session.isAlive()) throw attempt.cutOff(error);
     throw error;
+  } finally {
+    if (!isPostponed) onEnd();
   }
 }
 
@@ -89,6 +94,8 @@ class Settlement {
   #disposition: Disposition;
   /** An earlier attempt may have been applied. */
   #isRepeated = false;
+  /** Somebody had wanted it to stop, and it is done all the same. */
+  #wasCancelled = false;
   /** The store is over its quota: nothing can be kept. */
   #isFull = false;
 
@@ -105,8 +112,10 @@ class Settlement {
     session.assertAlive();
     const move = await this.#move();
     session.assertAlive(); // from here on it may be sent
-    // Who wanted it cancelled does not want it tried again. But what is done is done.
-    const mayBeCancelled = this.#disposition.kind === 'later' || this.#disposition.kind === 'dead';
+    // Who wanted it cancelled does not want it tried again. But what is done is done, and is then remembered as that.
+    const { kind } = this.#disposition;
+    const mayBeCancelled =
+      kind === 'later' || kind === 'dead' || (kind === 'completed' && this.#leavesNothing());
     const unlessCancelled = mayBeCancelled ? [compare.createRevision(layout.cancelOf(id), '=', 0n)] : [];
     const taken = [remove(ticket.key), remove(layout.activeOf(id)), ...ticket.unsaying('ask')];
     const shown = [ticket.key, layout.cancelOf(id), session.key, layout.activeOf(id), layout.job(id)];
@@ -132,7 +141,8 @@ class Settlement {
     if (answer.succeeded) return true;
     const [claim, cancel, ...others] = answer.responses.map(({ kvs }) => kvs[0]);
     if (claim?.createRevision !== ticket.createRevision) return this.#wasDone(others);
-    if (cancel) this.#disposition = { kind: 'cancelled' };
+    if (cancel && kind === 'completed') this.#wasCancelled = true;
+    else if (cancel) this.#disposition = { kind: 'cancelled' };
     throw tryAgain;
   }
 
@@ -189,9 +199,15 @@ class Settlement {
   /** Kept if somebody may want to know. */
   async #ended(end: EndRecord): Promise<Move> {
     const { layout, retention } = this.#parts;
-    const isOfInterest = end.state === 'cancelled' || end.result !== undefined || this.#job.body.isNamed;
-    if (!isOfInterest || this.#isFull) return toEnd(layout, this.#job);
+    if (this.#isFull || this.#leavesNothing()) return toEnd(layout, this.#job);
     return retention.moveToEnd(layout, this.#job, end);
+  }
+
+  /** Though something could be kept of how it ends: nobody would ask. */
+  #leavesNothing(): boolean {
+    const disposition = this.#disposition;
+    if (disposition.kind !== 'completed' || this.#isFull || this.#parts.retention.keepMs === 0) return false;
+    return disposition.result === undefined && !this.#job.body.isNamed && !this.#wasCancelled;
   }
 }
 

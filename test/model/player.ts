@@ -30,6 +30,8 @@ export class Player {
   readonly writes: Writes;
   readonly observers: Observers;
   readonly resizes: Resizes;
+  /** What lies in wait. */
+  readonly armed: Set<{ cancel(): void }> = new Set();
   /** What is granted from now on is given back at once. */
   isEnding = false;
   readonly #kind: Kind;
@@ -37,7 +39,6 @@ export class Player {
   readonly #changes: Changes = new Changes(this);
   readonly #places: Actor[] = [];
   #held: Held[] = [];
-  readonly #armed = new Set<{ cancel(): void }>();
 
   constructor(world: World, kind: Kind, { report, see }: Listeners) {
     this.#world = world;
@@ -100,11 +101,6 @@ export class Player {
     } while (left > 0);
   }
 
-  /** Nothing lies in wait any more. */
-  disarm(): void {
-    for (const trap of this.#armed) trap.cancel();
-  }
-
   releaseAll(): void {
     for (const held of [...this.held]) this.release(held);
   }
@@ -117,7 +113,7 @@ export class Player {
       actorAt: (place) => this.actorAt(place),
       beforeRevoke: (leases) => this.claims.revoked(leases),
       judge,
-      armed: this.#armed,
+      armed: this.armed,
     });
   }
 

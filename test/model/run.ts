@@ -3,6 +3,7 @@ import type { Actor } from './actor.js';
 import { firstLimit, type Kind } from './kinds.js';
 import type { Sightings } from '../lock/fuzz/sightings.js';
 import type { Report } from './line-judge.js';
+import { mend } from './mend.js';
 import { type Listeners, Player } from './player.js';
 import type { Schedule } from './steps.js';
 import type { Ticket, Want } from './want.js';
@@ -54,7 +55,7 @@ class Run {
     const player = this.#player;
     if (this.#kind.name === 'semaphore' && hasLimits) await this.#setLimits();
     for (const step of steps) await player.play(step);
-    this.#mend();
+    mend(this.#world, player.actors, player.armed);
     await this.#until('the store and the clients agree', recoveryLimitMs, () => this.#differences());
     player.isEnding = true;
     player.releaseAll();
@@ -73,21 +74,6 @@ class Run {
   async #setLimits(): Promise<void> {
     const { conclave } = this.#player.actorAt(0);
     for (const name of ['a', 'b']) await conclave.semaphore(name).resize(firstLimit);
-  }
-
-  /** Undoes all there is to undo. */
-  #mend(): void {
-    const world = this.#world;
-    this.#player.disarm();
-    for (const endpoint of world.endpoints) world.wake(endpoint);
-    world.engine.noSpace = false;
-    for (const { peer } of this.#player.actors) {
-      peer.transport.faults.clear();
-      world.heal(peer);
-      world.latency(peer, {});
-      world.lagWatches(peer, 0);
-      world.resume(peer);
-    }
   }
 
   async #until(what: string, limitMs: number, look: () => readonly string[]): Promise<void> {

@@ -48,7 +48,7 @@ const probes = [
 export type Sudden = 'crash' | 'pause' | 'partition' | 'refuse' | 'expire';
 
 /** What happens to them. */
-export type Fault =
+export type Fault<At extends string = Probe> =
   | (By & { readonly do: 'expire'; readonly stalledLeader: boolean })
   | (By & {
       readonly do: 'crash' | 'pause' | 'suspend' | 'resume' | 'heal' | 'refuse' | 'compactUnderWatches';
@@ -57,7 +57,7 @@ export type Fault =
   | (By & { readonly do: 'latency' | 'lagWatches'; readonly upToMs: number })
   | (By & { readonly do: 'breakStreams'; readonly kind: 'watch' | 'keepAlive' })
   | (By & Mishap & { readonly aim: Aim })
-  | (By & { readonly do: 'ambush'; readonly at: Probe; readonly fault: Sudden })
+  | (By & { readonly do: 'ambush'; readonly at: At; readonly fault: Sudden })
   | { readonly do: 'silence' | 'wake'; readonly member: number }
   | { readonly do: 'compact' | 'leaderChange' }
   | { readonly do: 'quota'; readonly isFull: boolean };
@@ -136,7 +136,24 @@ function movesOf(kind: Kind): fc.WeightedArbitrary<Move>[] {
   return moves;
 }
 
-const faults: fc.WeightedArbitrary<Fault>[] = [
+/** @param at where to lie in ambush */
+export function faultsAt<At extends string>(at: readonly At[]): fc.WeightedArbitrary<Fault<At>>[] {
+  return [
+    ...openly,
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('ambush'),
+        by,
+        at: fc.constantFrom(...at),
+        fault: fc.constantFrom<Sudden>('crash', 'pause', 'partition', 'refuse', 'expire'),
+      }),
+    },
+    ...ofTheStore,
+  ];
+}
+
+const openly: fc.WeightedArbitrary<Fault<never>>[] = [
   { weight: 4, arbitrary: fc.record({ do: fc.constant('expire'), by, stalledLeader: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash'), by }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('pause', 'suspend'), by }) },
@@ -170,15 +187,9 @@ const faults: fc.WeightedArbitrary<Fault>[] = [
     weight: 14,
     arbitrary: fc.tuple(by, aim, mishap).map(([who, what, how]) => ({ by: who, aim: what, ...how })),
   },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant('ambush'),
-      by,
-      at: fc.constantFrom(...probes),
-      fault: fc.constantFrom<Sudden>('crash', 'pause', 'partition', 'refuse', 'expire'),
-    }),
-  },
+];
+
+const ofTheStore: fc.WeightedArbitrary<Fault<never>>[] = [
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('silence', 'wake'), member: fc.nat({ max: 2 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('compact', 'leaderChange') }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('compactUnderWatches'), by }) },
@@ -195,7 +206,7 @@ export function schedules(kind: Kind): fc.Arbitrary<Schedule> {
       fc.oneof({ weight: 3, arbitrary: noMishap }, { weight: 1, arbitrary: mishap }),
     )
     .map(([what, how]) => (how ? { ...what, mishap: how } : what));
-  const deed = fc.oneof(pass, { weight: 85, arbitrary: move }, ...faults);
+  const deed = fc.oneof(pass, { weight: 85, arbitrary: move }, ...faultsAt(probes));
   const step: fc.Arbitrary<Step> = fc.tuple(deed, thenMs).map(([what, ms]) => ({ ...what, thenMs: ms }));
   return fc.record({
     seed: fc.noShrink(fc.nat({ max: 0x7fffffff })),

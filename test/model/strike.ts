@@ -10,13 +10,13 @@ export interface Scene {
   readonly actorAt: (place: number) => Actor;
   /** Its leases are about to end before their time. */
   readonly beforeRevoke: (leases: Iterable<bigint>) => void;
-  readonly judge: LineJudge;
+  readonly judge: Pick<LineJudge, 'compacting'>;
   /** Faults that lie in wait. */
   readonly armed: Set<{ cancel(): void }>;
 }
 
 /** Lets something go wrong. */
-export function strike(fault: Fault, scene: Scene): void {
+export function strike(fault: Fault<string>, scene: Scene): void {
   const { world } = scene;
   if (!('by' in fault)) return strikeStore(fault, scene);
   const actor = scene.actorAt(fault.by);
@@ -56,7 +56,7 @@ export function strike(fault: Fault, scene: Scene): void {
   }
 }
 
-function strikeStore(fault: Exclude<Fault, { readonly by: number }>, scene: Scene): void {
+function strikeStore(fault: Exclude<Fault<string>, { readonly by: number }>, scene: Scene): void {
   const { world } = scene;
   switch (fault.do) {
     case 'silence':
@@ -82,7 +82,7 @@ function compact(world: World): void {
 }
 
 /** Once, the next time it comes by. */
-function ambush({ by, at, fault }: Fault & { do: 'ambush' }, actor: Actor, scene: Scene): void {
+function ambush({ by, at, fault }: Fault<string> & { do: 'ambush' }, actor: Actor, scene: Scene): void {
   const { world, armed } = scene;
   const trap = world.onProbe(at, spring, { client: actor.peer });
   armed.add(trap);
