@@ -1,4 +1,5 @@
 import { toText } from '../base/bytes.js';
+import { isConclaveError } from '../base/errors.js';
 import { encodeName, messageKey, sessionKey, ticketNameIn } from '../base/keys.js';
 import type { Wait } from '../base/wait.js';
 import { atOnce } from '../session/at-once.js';
@@ -17,7 +18,7 @@ interface Cancelled {
 
 /** See `Queue.cancel`. Tries until what it has seen of the job is still so when it acts. */
 export async function cancel(parts: QueueParts, id: string): Promise<Cancelled | undefined> {
-  const { connection, layout } = parts;
+  const { connection, layout, retention } = parts;
   encodeName(id); // a bad id is an error before any I/O
   return atOnce(connection, `${layout.title}: cancel`, async (wait) => {
     while (true) {
@@ -36,9 +37,15 @@ export async function cancel(parts: QueueParts, id: string): Promise<Cancelled |
       if (!body) return undefined;
       const { group } = body;
       const place = places.kvs[0] ? toText(places.kvs[0].value) : body.place;
-      const isDone = active.kvs[0]
-        ? await stopRunning(parts, id, active.kvs[0], claims.kvs[0], wait)
-        : await removeWaiting(parts, { id, body }, place, wait);
+      const cancelling = active.kvs[0]
+        ? stopRunning(parts, id, active.kvs[0], claims.kvs[0], wait)
+        : removeWaiting(parts, { id, body }, place, wait);
+      const isDone = await cancelling.catch((error: unknown) => {
+        if (!isConclaveError(error, 'NOT_FOUND')) throw error;
+        // The lease that it named is gone: of a session that was lost meanwhile, or of results.
+        retention.forget();
+        return false;
+      });
       if (isDone) return { state: active.kvs[0] ? 'running' : 'waiting', group };
     }
   });

@@ -40,7 +40,8 @@ export type OnceResult =
  *
  * @throws SessionLostError, UnavailableError, or the signal's reason if it aborts between attempts: nothing was done.
  * OutcomeUnknownError if the outcome is not known some seconds after the signal has aborted, or when the store's connection is
- * closed; if the end of the session has been compacted away; or if the store is over its quota
+ * closed; if the end of the session has been compacted away; or if the store is over its quota. NotFoundError if `then`
+ * names the lease of somebody else, and that is gone: nothing was done
  */
 export async function once(session: Session, parts: OnceParts, signal: AbortSignal): Promise<OnceResult> {
   return session.receipts.with((receipt) =>
@@ -114,6 +115,7 @@ async function attempt(
     if (kvs[0]?.modRevision === epoch.operand) return { isDone: false, revision, responses: shown };
   } catch (error) {
     if (error instanceof NotFoundError) {
+      if (namesOtherLease(session, parts.then) && (await stands(session))) throw error;
       session.gone();
       throw session.signal.reason;
     }
@@ -128,6 +130,20 @@ async function attempt(
     if (isOf(kv, receipt)) return doneAt(kv);
   }
   throw tryAgain;
+}
+
+/** What is attached to another lease than that of the session may be what the store has refused. */
+function namesOtherLease(session: Session, ops: readonly Op[]): boolean {
+  return ops.some((op) => {
+    if (op.kind === 'txn') return namesOtherLease(session, op.then) || namesOtherLease(session, op.else);
+    return op.kind === 'put' && op.lease !== 0n && op.lease !== session.leaseId;
+  });
+}
+
+/** @throws UnavailableError if the store does not say */
+async function stands(session: Session): Promise<boolean> {
+  const { kvs } = await session.store.get(session.key, { timeoutMs: session.requestTimeoutMs });
+  return session.epoch.learn(kvs[0]);
 }
 
 function isOf(kv: KeyValue | undefined, { value }: Receipt): kv is KeyValue {

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyValue } from '../../src/index.js';
+import { World } from '../../src/testing/index.js';
+
+const grants = (world: World, client: Parameters<World['calls']>[0]): number =>
+  world.calls(client).filter(({ method }) => method === 'leaseGrant').length;
+
+describe('a cancel', () => {
+  it('whose session is lost before it arrives is done under the next one, which lives on', async () => {
+    await using world = await World.open();
+    const worker = await world.client({ sessionTtlMs: 60_000 });
+    const client = await world.client({ sessionTtlMs: 12_000 });
+    await client.queue('q').enqueue('x', { id: 'one' });
+    const delivery = await worker.queue('q').receive();
+    world.lagWatches(client, 5_000); // it does not hear of the end of its session
+    await world.expireSession(client);
+    const before = grants(world, client);
+
+    expect(await world.run(client.queue('q').cancel('one'))).toBe('running');
+    const hold = await client.mutex('m').acquire();
+    await world.advance(20_000);
+
+    expect(hold.isHeld()).toBe(true);
+    expect(grants(world, client)).toBe(before + 1);
+    expect(delivery.isCancelled).toBe(true);
+  });
+
+  it('of a job that waits costs no session if somebody has revoked the lease of the results', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q');
+    const hold = await client.mutex('m').acquire();
+    await queue.enqueue('x', { id: 'one' });
+    await queue.enqueue('y', { id: 'two' });
+    await queue.cancel('one');
+    const [result] = (await world.store.get('conclave/queue/q/result/one')).kvs;
+    await world.store.lease.revoke((result as KeyValue).lease);
+
+    expect(await world.run(queue.cancel('two'))).toBe('waiting');
+    expect(hold.isHeld()).toBe(true);
+    expect(await queue.waitFor('two')).toEqual({ state: 'cancelled' });
+  });
+});
