@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyValue } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
+import { outcome } from '../lock/observe.js';
+import { isReclaim } from './requests.js';
 
 const grants = (world: World, client: Parameters<World['calls']>[0]): number =>
   world.calls(client).filter(({ method }) => method === 'leaseGrant').length;
@@ -39,5 +41,34 @@ describe('a cancel', () => {
     expect(await world.run(queue.cancel('two'))).toBe('waiting');
     expect(hold.isHeld()).toBe(true);
     expect(await queue.waitFor('two')).toEqual({ state: 'cancelled' });
+  });
+
+  it('that lands between the look of whoever gives the job of a lost worker to others and the change is not lost', async () => {
+    await using world = await World.open();
+    const worker = await world.client({ sessionTtlMs: 12_000 });
+    const other = await world.client({ sessionTtlMs: 12_000 });
+    const third = await world.client();
+    await other.queue('q').enqueue('x', { id: 'one' });
+    await worker.queue('q').receive();
+    const next = outcome(other.queue('q').receive({ timeoutMs: 30_000 }));
+    await world.advance(1_000);
+    let cancelled: Promise<unknown> | undefined;
+    world.delayRequest(other, {
+      method: 'txn',
+      where: (request) => {
+        if (!isReclaim(request)) return false;
+        cancelled ??= third.queue('q').cancel('one');
+        return true;
+      },
+      ms: 1_000,
+      isSilent: true,
+    });
+
+    await world.expireSession(worker);
+    await world.advance(35_000);
+
+    expect(await cancelled).toBe('running');
+    expect(await next).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    expect(await other.queue('q').waitFor('one')).toEqual({ state: 'cancelled' });
   });
 });
