@@ -176,8 +176,9 @@ export class Enqueuer {
     if (!drafts.some(({ body }) => body.isNamed)) return drafts.map(() => true);
     const reads = drafts.map(({ id }) => get(layout.job(id), { keysOnly: true, revision }));
     const { results } = await readTogether(connection.store, reads).catch((error: unknown) => {
-      if (!isConclaveError(error, 'COMPACTED')) throw error;
-      const text = `${layout.title}: enqueue: these jobs are there, or were; whether this call has put them is forgotten`;
+      // Whatever it is: it must not say that nothing was put.
+      const why = isConclaveError(error, 'COMPACTED') ? 'is forgotten' : `cannot be read: ${String(error)}`;
+      const text = `${layout.title}: enqueue: these jobs are there, or were; whether this call has put them ${why}`;
       throw new OutcomeUnknownError(text, { cause: error });
     });
     return results.map(({ kvs }) => kvs[0]?.createRevision === revision);

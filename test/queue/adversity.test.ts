@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { KeyValue } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { outcome } from '../lock/observe.js';
-import { isReclaim } from './requests.js';
+import { isEnqueue, isReclaim } from './requests.js';
 
 const grants = (world: World, client: Parameters<World['calls']>[0]): number =>
   world.calls(client).filter(({ method }) => method === 'leaseGrant').length;
@@ -70,5 +70,37 @@ describe('a cancel', () => {
     expect(await cancelled).toBe('running');
     expect(await next).toMatchObject({ code: 'WAIT_TIMEOUT' });
     expect(await other.queue('q').waitFor('one')).toEqual({ state: 'cancelled' });
+  });
+});
+
+describe('an enqueue', () => {
+  it('of which only the receipt tells that it was done does not claim that nothing was put', async () => {
+    await using world = await World.open();
+    const client = await world.client({ sessionTtlMs: 60_000 });
+    world.dropReply(client, { method: 'txn', where: isEnqueue });
+    // What it had put cannot be read then.
+    for (let i = 0; i < 60; i++) {
+      world.dropRequest(client, {
+        method: 'txn',
+        where: ({ then }) => then.every((op) => op.kind === 'get' && op.revision > 0n),
+      });
+    }
+
+    const enqueued = await world.run(outcome(client.queue('q').enqueue('x', { id: 'one' })));
+
+    expect(enqueued).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect((await world.store.get('conclave/queue/q/job/one')).kvs).toHaveLength(1);
+  });
+
+  it('puts the value as it was when it was called, and fails none that goes with it', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    const value: { n: unknown } = { n: 1 };
+    const enqueued = Promise.all([queue.enqueue(value), queue.enqueue('other')]);
+    await Promise.resolve();
+    value.n = 10n; // JSON cannot carry it
+
+    expect(await enqueued).toMatchObject([{ created: true }, { created: true }]);
+    expect((await queue.receive()).value).toEqual({ n: 1 });
   });
 });
