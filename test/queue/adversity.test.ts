@@ -104,3 +104,52 @@ describe('an enqueue', () => {
     expect((await queue.receive()).value).toEqual({ n: 1 });
   });
 });
+
+describe('work', () => {
+  it.each([
+    ['has no text', Object.create(null) as unknown],
+    ['has a text that is none', { toString: () => Symbol('text') }],
+  ])('counts a failure with something that %s', async (_, thrown) => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q', { attempts: 1 });
+    await queue.enqueue('x', { id: 'one' });
+    const stop = new AbortController();
+    const work = (): never => {
+      throw thrown;
+    };
+    const working = outcome(queue.work(work, { signal: stop.signal }));
+    await world.advance(1_000);
+
+    expect(await queue.deadLetters.get('one')).toMatchObject({ reason: 'failed' });
+    stop.abort();
+    expect(await world.run(working)).toBeUndefined();
+  });
+
+  it('ends with all its workers when onError throws', async () => {
+    await using world = await World.open();
+    const [worker, other] = [await world.client(), await world.client()];
+    const ran: unknown[] = [];
+    const working = outcome(
+      worker.queue('q').work(
+        async ({ value, key }) => {
+          ran.push(value);
+          if (ran.length === 1) await world.store.remove(key); // the ack will find it lost
+        },
+        {
+          concurrency: 2,
+          onError: () => {
+            throw new Error('from onError');
+          },
+        },
+      ),
+    );
+    await other.queue('q').enqueue('first');
+    await world.advance(1_000);
+
+    expect(await world.run(working)).toMatchObject({ message: 'from onError' });
+    const count = ran.length;
+    await other.queue('q').enqueue('second');
+    await world.advance(5_000);
+    expect(ran).toHaveLength(count);
+  });
+});
