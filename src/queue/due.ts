@@ -33,13 +33,19 @@ export async function promoteDue(
   const { connection, layout } = parts;
   const { runtime, store } = connection;
   const alarm = new Alarm(runtime, signal);
+  /** The earliest of what was put since the last look. */
+  let putAt = Infinity;
   const watch = store.listen(
     prefix(layout.delayed),
     { exclude: ['delete'] },
     {
       created: () => alarm.noLaterThan(0), // for what was put before it watched
       events: (_revision, events) => {
-        for (const { kv } of events) alarm.noLaterThan(dueOf(kv, layout.delayed));
+        for (const { kv } of events) {
+          const due = dueOf(kv, layout.delayed);
+          putAt = Math.min(putAt, due);
+          alarm.noLaterThan(due);
+        }
       },
       ended: (error) => alarm.fail(error),
     },
@@ -51,6 +57,9 @@ export async function promoteDue(
       signal.throwIfAborted();
       const now = runtime.wallNow();
       if (now - wholeAt >= wholeMs || now < wholeAt) [from, wholeAt] = [0, now];
+      // By a clock that is far behind.
+      from = Math.max(0, Math.min(from, putAt));
+      putAt = Infinity;
       alarm.reset(now + aheadMs);
       const due = range(layout.delayedBefore(from), layout.delayedBefore(now + 1));
       const soon = range(layout.delayedBefore(now + 1), layout.delayedBefore(now + aheadMs));

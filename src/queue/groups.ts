@@ -40,9 +40,10 @@ async function fillOnce(
   const slots = prefix(layout.slotsOf(group));
   const { revision, jobs, others } = await search.first(Math.min(concurrency, 16), signal, [get(slots)]);
   const occupied = new Set(others[0]?.kvs.map(({ key }) => toText(key)));
-  const free = Array.from({ length: concurrency }, (_, i) => i).filter(
-    (i) => !occupied.has(layout.slot(group, i)),
-  );
+  const free: number[] = [];
+  for (let i = 0; i < concurrency && free.length < jobs.length; i++) {
+    if (!occupied.has(layout.slot(group, i))) free.push(i);
+  }
   const passing = jobs.slice(0, free.length);
   if (passing.length === 0) return undefined;
   const session = await connection.session();

@@ -153,3 +153,38 @@ describe('work', () => {
     expect(ran).toHaveLength(count);
   });
 });
+
+describe('a job', () => {
+  it('of a group that may run any number at a time is run', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q', { groupConcurrency: Number.MAX_SAFE_INTEGER });
+    await queue.enqueue('x', { group: 'g' });
+
+    await (await world.run(queue.receive({ timeoutMs: 10_000 }))).ack();
+  });
+
+  it('that is to be tried again after an infinite time is not tried again', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    await queue.enqueue('x');
+    await (await queue.receive()).retry({ delayMs: Infinity });
+
+    const next = outcome(queue.receive({ timeoutMs: 600_000 }));
+    await world.advance(600_000);
+
+    expect(await next).toMatchObject({ code: 'WAIT_TIMEOUT' });
+  });
+
+  it('that a worker whose clock is minutes behind gives back for later is tried at once', async () => {
+    await using world = await World.open();
+    const [other, worker] = [await world.client(), await world.client()];
+    await other.queue('q').enqueue('x');
+    // It looks after the queue.
+    await (await other.queue('q').receive()).retry({ delayMs: 100 });
+    await world.advance(2_000);
+    world.jumpWall(worker, -200_000);
+    await (await worker.queue('q').receive()).retry({ delayMs: 100 });
+
+    await world.run(worker.queue('q').receive({ timeoutMs: 10_000 }));
+  });
+});
