@@ -19,7 +19,7 @@ export class FailJob extends Error {
 }
 
 export interface RetryOptions {
-  /** How long to wait before the next attempt, milliseconds. @default by the job's back-off */
+  /** How long to wait before the next attempt, milliseconds; Infinity: for ever. @default by the job's back-off */
   readonly delayMs?: number;
   /** Why; kept with the job. */
   readonly error?: unknown;
@@ -233,9 +233,14 @@ function asJson(value: unknown): string | undefined {
   }
 }
 
-/** For people, and short: an error may carry a whole response. */
+/** For people, and short: an error may carry a whole response. Never throws: a handler may throw anything. */
 export function textOf(error: unknown): string {
-  const text =
-    isConclaveError(error) || error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  let text: string;
+  try {
+    text =
+      isConclaveError(error) || error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  } catch {
+    text = `what was thrown cannot be shown as text: ${typeof error}`;
+  }
   return text.length > 1_000 ? `${text.slice(0, 1_000)}...` : text;
 }

@@ -18,10 +18,10 @@ export async function draftOf(
   const what = `${layout.title}: enqueue`;
   const { id, runAt, ...checked } = checkEnqueueOptions(options, queueOptions, now, what);
   connection.closing.throwIfAborted();
-  const bytes = await checkValue(queueOptions, value, maxValueBytes, `value for ${layout.title}`);
+  const snapshot = await checkValue(queueOptions, value, maxValueBytes, `value for ${layout.title}`);
   const { priority, attempts, backoff, group, expiresAt } = checked;
   const body = {
-    value,
+    value: snapshot.value,
     priority,
     attempts,
     backoff,
@@ -30,20 +30,36 @@ export async function draftOf(
     ...(expiresAt !== undefined && { expiresAt }),
     ...(id !== undefined && { isNamed: true as const }),
   };
-  return { id: id ?? connection.runtime.id().toString(16).padStart(16, '0'), body, runAt, bytes };
+  return {
+    id: id ?? connection.runtime.id().toString(16).padStart(16, '0'),
+    body,
+    runAt,
+    bytes: snapshot.bytes,
+  };
 }
 
-/** @returns how many bytes it has as JSON @throws InvalidValueError; TypeError; RangeError if these are too many */
+/** A value as JSON carries it. */
+interface Snapshot {
+  readonly value: unknown;
+  /** As JSON. */
+  readonly bytes: number;
+}
+
+/**
+ * @returns a copy: it is sent later, beside the jobs of others, and whoever enqueues may change the value meanwhile
+ * @throws InvalidValueError; TypeError; RangeError if it is too large
+ */
 export async function checkValue(
   { schema }: Pick<CheckedQueueOptions, 'schema'>,
   value: unknown,
   maxBytes: number,
   what: string,
-): Promise<number> {
+): Promise<Snapshot> {
   if (schema) await validate(schema, value, what);
-  const bytes = Buffer.byteLength(JSON.stringify(checkJson(value)));
+  const text = JSON.stringify(checkJson(value));
+  const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) throw new RangeError(`${what}: ${bytes} bytes are too many (at most ${maxBytes})`);
-  return bytes;
+  return { value: JSON.parse(text) as unknown, bytes };
 }
 
 /** No more than one transaction can carry, and none of them twice the same id. */

@@ -1,5 +1,5 @@
 import { toText } from '../base/bytes.js';
-import { OutcomeUnknownError, ResourceExhaustedError } from '../base/errors.js';
+import { isConclaveError, OutcomeUnknownError, ResourceExhaustedError } from '../base/errors.js';
 import { atOnce } from '../session/at-once.js';
 import { onceInAnySession, type OnceResult } from '../session/once.js';
 import { compare, type Compare, get, type GetOp, type Op, prefix, type TxnOp } from '../store/operations.js';
@@ -184,7 +184,9 @@ export class Enqueuer {
     if (!drafts.some(({ body }) => body.isNamed)) return drafts.map(() => true);
     const reads = drafts.map(({ id }) => get(layout.job(id), { keysOnly: true, revision }));
     const { results } = await readTogether(connection.store, reads).catch((error: unknown) => {
-      const text = `${layout.title}: enqueue: these jobs are there, or were; whether this call has put them cannot be found out`;
+      // Whatever it is: it must not say that nothing was put.
+      const why = isConclaveError(error, 'COMPACTED') ? 'is forgotten' : `cannot be read: ${String(error)}`;
+      const text = `${layout.title}: enqueue: these jobs are there, or were; whether this call has put them ${why}`;
       throw new OutcomeUnknownError(text, { cause: error });
     });
     return results.map(({ kvs }) => kvs[0]?.createRevision === revision);

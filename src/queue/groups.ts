@@ -41,11 +41,12 @@ async function fillOnce(
   const slots = prefix(layout.slotsOf(group));
   const { revision, jobs, others } = await search.first(Math.min(concurrency, 16), signal, [get(slots)]);
   const occupied = new Set(others[0]?.kvs.map(({ key }) => toText(key)));
-  const free = Array.from({ length: concurrency }, (_, i) => i).filter(
-    (i) => !occupied.has(layout.slot(group, i)),
-  );
+  const free: number[] = [];
+  for (let i = 0; i < concurrency && free.length < jobs.length; i++) {
+    if (!occupied.has(layout.slot(group, i))) free.push(i);
+  }
   // Others may have filled more, by a larger number.
-  const passing = jobs.slice(0, Math.max(0, concurrency - occupied.size));
+  const passing = jobs.slice(0, Math.max(0, Math.min(free.length, concurrency - occupied.size)));
   if (passing.length === 0) return undefined;
   const session = await connection.session();
   const pass = (job: WaitingJob, i: number): Move => {

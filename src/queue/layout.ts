@@ -4,6 +4,9 @@ import { Lane } from './lane.js';
 /** The lanes of a queue: those of a higher priority are emptied first. */
 export const priorities: readonly number[] = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
 
+/** As late as a Date can be: what is due after that is due never. */
+const latestMs = 8.64e15;
+
 /** Where a queue keeps what. `docs/keys.md` describes it. */
 export class QueueLayout {
   readonly prefix: string;
@@ -86,7 +89,8 @@ export class QueueLayout {
 
   /** The end of the range of all that is due before this time. @param due wall clock, milliseconds since 1970 */
   delayedBefore(due: number): string {
-    return this.delayed + Math.max(0, Math.ceil(due)).toString(16).padStart(16, '0');
+    const at = Math.min(latestMs, Math.max(0, Math.ceil(due)));
+    return this.delayed + at.toString(16).padStart(16, '0');
   }
 
   /** Jobs of a group that wait for one of its slots. */

@@ -1,4 +1,5 @@
 import { toText } from '../base/bytes.js';
+import { isConclaveError } from '../base/errors.js';
 import { Line, type LineState } from '../session/line.js';
 import { compare, get, prefix, remove } from '../store/operations.js';
 import { readTogether } from '../store/read-together.js';
@@ -71,11 +72,11 @@ async function reclaim(
     { signal },
   );
   const [jobs, cancels] = results;
+  const cancelledAt = cancels.kvs[0]?.createRevision ?? 0n;
   const body = bodyIn(jobs.kvs[0]);
-  const isCancelled = cancels.kvs.length > 0;
   const now = runtime.wallNow();
   const move = async (job: KnownJob): Promise<Move> => {
-    if (isCancelled) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
+    if (cancelledAt > 0n) return retention.moveToEnd(layout, job, { state: 'cancelled', at: now });
     if (job.record.crashes >= maxCrashes) return toDead(layout, job, 'crashed', now);
     return toReady(layout, job, revision);
   };
@@ -88,18 +89,23 @@ async function reclaim(
   };
   // Nothing is known of a job whose body somebody has deleted.
   const there: Move = body ? await move({ id, body, record }) : { if: [], then: [] };
-  await store.txn(
+  const reclaimed = store.txn(
     {
       if: [
         compare.createRevision(prefix(layout.claimsOf(id)), '=', 0n),
         compare.modRevision(orphan.key, '=', orphan.modRevision),
-        ...(isCancelled ? [] : [compare.createRevision(layout.cancelOf(id), '=', 0n)]),
+        // Nobody has cancelled it since.
+        compare.createRevision(layout.cancelOf(id), '=', cancelledAt),
         ...there.if,
       ],
       then: [remove(orphan.key), ...there.then],
     },
     { signal },
   );
+  await reclaimed.catch((error: unknown) => {
+    if (isConclaveError(error, 'NOT_FOUND')) retention.forget(); // the only lease named here
+    throw error;
+  });
   runtime.probe('queue.reclaimed');
   if (body?.group !== undefined) onGroup(body.group);
 }

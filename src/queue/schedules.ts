@@ -122,8 +122,8 @@ export class Schedules {
     const { priority, attempts, backoff, group } = checkEnqueueOptions(forJobs, this.#options, now, what);
     const timing = await checkTiming(when, now, what);
     connection.closing.throwIfAborted();
-    await checkValue(this.#options, value, maxValueBytes, `value for ${what}`);
-    const job = { value, priority, attempts, backoff, ...(group !== undefined && { group }) };
+    const snapshot = await checkValue(this.#options, value, maxValueBytes, `value for ${what}`);
+    const job = { value: snapshot.value, priority, attempts, backoff, ...(group !== undefined && { group }) };
     return { timing, catchUp, job };
   }
 

@@ -70,7 +70,12 @@ export async function work<T>(
           over.abort(error);
           return;
         }
-        tell(error);
+        try {
+          tell(error);
+        } catch (why) {
+          over.abort(why);
+          return;
+        }
         const pauseMs = Math.min(maxPauseMs, 100 * 2 ** failures++);
         // A lost delivery says nothing about the next one.
         if (isConclaveError(error, 'HOLD_LOST')) continue;

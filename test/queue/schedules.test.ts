@@ -290,7 +290,7 @@ describe('a schedule', () => {
     await expect(queue.schedule('', when, 'x')).rejects.toThrow(TypeError);
     await expect(queue.schedule('x'.repeat(500), when, 'x')).rejects.toThrow(RangeError);
     await expect(queue.schedule('s', { cron: 'often' }, 'x')).rejects.toThrow(
-      /queue "q": schedule: cron "often"/,
+      /queue "q": schedule "s": cron "often"/,
     );
     await expect(queue.schedule('s', when, 5 as never)).rejects.toMatchObject({ code: 'INVALID_VALUE' });
     await expect(queue.schedule('s', when, 'x'.repeat(400_000))).rejects.toThrow('at most 400000');
