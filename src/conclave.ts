@@ -128,11 +128,13 @@ export class Conclave implements AsyncDisposable {
     return new CountDownLatch(this.#parts.connection, place, options);
   }
 
-  /** A queue of jobs. No I/O. @throws TypeError, RangeError for a bad name or option */
-  queue<Schema extends StandardSchema = StandardSchema>(
+  /** A queue of jobs whose values a schema checks. No I/O. @throws TypeError, RangeError for a bad name or option */
+  queue<Schema extends StandardSchema>(
     name: string,
-    options?: QueueOptions<Schema>,
+    options: QueueOptions<Schema> & { readonly schema: Schema },
   ): Queue<Schema>;
+  /** A queue of jobs; `Value` is what its programs have agreed on, nothing checks it. */
+  queue<Value = unknown>(name: string, options?: Omit<QueueOptions, 'schema'>): Queue<StandardSchema<Value>>;
   /** A queue shared with programs in Go (`recipes.Queue`), at most once. No I/O. @throws TypeError for a bad path */
   queue(place: { readonly path: string }, options?: { readonly prioritized?: false }): RecipeQueue;
   /** The same with priorities (`recipes.PriorityQueue`). */

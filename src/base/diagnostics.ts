@@ -11,6 +11,8 @@ export interface DiagnosticEvents {
   'conclave:released': { key: string; fencingToken: bigint; heldMs: number };
   /** A hold was lost, or had to be taken as lost. */
   'conclave:lost': { key: string; fencingToken: bigint; heldMs: number; error: Error };
+  /** A handler of `queue.work` has thrown: the job is tried again, or is a dead letter. */
+  'conclave:job-failed': { queue: string; id: string; attempt: number; error: unknown };
   'conclave:session-opened': { leaseId: bigint; ttlMs: number };
   'conclave:session-lost': { leaseId: bigint; reason: string };
   /** A lease renewal was answered. */

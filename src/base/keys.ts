@@ -105,11 +105,19 @@ export function quotaProbeKey(namespace: string): string {
   return `${namespace}/quota-probe`;
 }
 
+/** What has no lease, and a meaning of its own. */
+const settings: readonly RegExp[] = [
+  /\/semaphore\/[^/]+\/(limit|before)$/,
+  /\/gate\/[^/]+$/,
+  /\/latch\/[^/]+\/(count$|arrived\/)/,
+  // What has become of a round: after a crash it may stay until the next one.
+  /\/(cyclic|double)-barrier\/[^/]+\/(leave\/[^/]+\/)?out(\/|$)/,
+  /\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/,
+];
+
 /** Whether a key is meant to stay when everybody has gone: a setting, not a place in a line. */
 export function isSetting(key: string): boolean {
-  return /\/semaphore\/[^/]+\/(limit|before)$|\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/.test(
-    key,
-  );
+  return settings.some((setting) => setting.test(key));
 }
 
 /** Unique for ever: lease ids are never used again, the counter never within a session. */

@@ -32,7 +32,7 @@ Usage: conclave barrier meet NAME --parties 3 [--timeout 1m]     waits until as 
   --timeout DURATION    how long to wait (default: for ever)
   --path KEY            of a gate, instead of NAME: a raw etcd key, as for recipes.Barrier in Go
 ${commonHelp},
-75 not in time, or a party of this round has died.
+75 not in time, a party of this round has died, or the gate is closed already. 64 also if others name another number.
 
 A duration has a unit: 500ms, 15s, 2m, 1h. On a terminal a bar shows how many have come.
 `;
@@ -121,8 +121,11 @@ function failureIn(error: unknown): unknown {
   if (isConclaveError(error, 'BROKEN_BARRIER')) {
     return new Failure(exitStatus.notAcquired, `${oneLine(error)}. Run it again`, { cause: error });
   }
-  const isMisuse = isConclaveError(error, 'CONFLICT') || isConclaveError(error, 'ALREADY_EXISTS');
-  return isMisuse ? new Failure(exitStatus.usage, oneLine(error), { cause: error }) : asUsage(error);
+  if (isConclaveError(error, 'ALREADY_EXISTS'))
+    return new Failure(exitStatus.notAcquired, oneLine(error), { cause: error });
+  if (isConclaveError(error, 'CONFLICT'))
+    return new Failure(exitStatus.usage, oneLine(error), { cause: error });
+  return asUsage(error);
 }
 
 async function meet(conclave: Conclave, request: BarrierArguments, options: WaitOptions): Promise<void> {

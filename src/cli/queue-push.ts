@@ -143,7 +143,7 @@ async function pushLines(queue: Queue, request: PushArguments, interruption: Abo
 const perTransaction = 40;
 
 function optionsOf({ options, delayMs }: PushArguments): Parameters<Queue['enqueue']>[1] {
-  return delayMs === 0 ? options : { ...options, runAt: Date.now() + delayMs };
+  return delayMs === 0 ? options : { ...options, delayMs };
 }
 
 /** @throws Failure if it should be JSON and is not */

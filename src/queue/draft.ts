@@ -14,7 +14,9 @@ export async function draftOf(
   value: unknown,
   options: EnqueueOptions,
 ): Promise<Draft> {
-  const { id, runAt, ...checked } = checkEnqueueOptions(options, queueOptions, `${layout.title}: enqueue`);
+  const now = connection.runtime.wallNow();
+  const what = `${layout.title}: enqueue`;
+  const { id, runAt, ...checked } = checkEnqueueOptions(options, queueOptions, now, what);
   connection.closing.throwIfAborted();
   const bytes = await checkValue(queueOptions, value, maxValueBytes, `value for ${layout.title}`);
   const { priority, attempts, backoff, group, expiresAt } = checked;
@@ -23,7 +25,7 @@ export async function draftOf(
     priority,
     attempts,
     backoff,
-    enqueuedAt: connection.runtime.wallNow(),
+    enqueuedAt: now,
     ...(group !== undefined && { group }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(id !== undefined && { isNamed: true as const }),

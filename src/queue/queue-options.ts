@@ -32,14 +32,16 @@ export interface QueueOptions<Schema extends StandardSchema = StandardSchema> {
 
 export interface EnqueueOptions {
   /**
-   * A job of this id is put only once, however often this is called, until `keepMs` after its end. For producers that may
-   * have to repeat themselves. @default a new one
+   * A job of this id is put only once, however often this is called, until `keepMs` after its end, and as long as it is a dead
+   * letter. For producers that may have to repeat themselves. @default a new one
    */
   readonly id?: string;
   /** 0 to 9; jobs of a higher number are taken first. @default 0 */
   readonly priority?: number;
   /** Not before this time: a Date, or milliseconds since 1970. @default at once */
   readonly runAt?: Date | number;
+  /** The same, counted from now, milliseconds. Instead of `runAt`. @default 0 */
+  readonly delayMs?: number;
   /** Of no use to begin with after this time; it becomes a dead letter when its turn comes. @default never */
   readonly expiresAt?: Date | number;
   /** How often it may fail. @default as the queue says */
@@ -54,6 +56,7 @@ const enqueueOptionNames = [
   'id',
   'priority',
   'runAt',
+  'delayMs',
   'expiresAt',
   'attempts',
   'backoff',
@@ -99,7 +102,7 @@ export function checkQueueOptions(options: QueueOptions, what: string): CheckedQ
   };
 }
 
-export type CheckedEnqueueOptions = Omit<EnqueueOptions, 'runAt' | 'expiresAt' | 'backoff'> & {
+export type CheckedEnqueueOptions = Omit<EnqueueOptions, 'runAt' | 'delayMs' | 'expiresAt' | 'backoff'> & {
   readonly priority: number;
   readonly attempts: number;
   readonly backoff: Required<Backoff>;
@@ -107,14 +110,19 @@ export type CheckedEnqueueOptions = Omit<EnqueueOptions, 'runAt' | 'expiresAt' |
   readonly expiresAt: number | undefined;
 };
 
-/** @throws TypeError, RangeError */
+/** @param now wall clock @throws TypeError, RangeError */
 export function checkEnqueueOptions(
   options: EnqueueOptions,
   defaults: CheckedQueueOptions,
+  now: number,
   what: string,
 ): CheckedEnqueueOptions {
   checkOptions(options, enqueueOptionNames, what);
-  const { id, group, priority = 0, attempts = defaults.attempts } = options;
+  const { id, group, priority = 0, attempts = defaults.attempts, delayMs } = options;
+  if (delayMs !== undefined && options.runAt !== undefined)
+    throw new TypeError(`${what}: either runAt or delayMs`);
+  if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0))
+    throw new RangeError(`${what}: delayMs must be 0 or more; got ${String(delayMs)}`);
   if (id !== undefined) checkName(id, `${what}: id`);
   if (group !== undefined) checkName(group, `${what}: group`);
   if (!priorities.includes(priority))
@@ -125,7 +133,7 @@ export function checkEnqueueOptions(
     priority,
     attempts: checkCount(attempts, `${what}: attempts`),
     backoff: checkBackoff(options.backoff ?? {}, defaults.backoff, what),
-    runAt: checkTime(options.runAt, `${what}: runAt`),
+    runAt: checkTime(delayMs === undefined ? options.runAt : now + delayMs, `${what}: runAt`),
     expiresAt: checkTime(options.expiresAt, `${what}: expiresAt`),
   };
 }

@@ -114,7 +114,8 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
 
   /**
    * Waits for a job and takes it. Settle it: `ack`, `retry` or `fail`; disposed of otherwise, it is given back. One search
-   * and one transaction, for all who wait in this process; nothing is sent while there are no jobs.
+   * and one transaction, for all who wait in this process; while there are no jobs nothing
+   * is sent but a look every 15 s.
    *
    * Goes on while the store is away, and under the next session after a loss, until the wait ends.
    *
@@ -146,8 +147,7 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     handler: (delivery: Delivery<InferOutput<Schema>>) => unknown,
     options: WorkOptions = {},
   ): Promise<void> {
-    const title = `${this.#parts.layout.title}: work`;
-    return work(this.#connection, title, (wait) => this.receive(wait), handler, options);
+    return work(this.#connection, this.#parts.layout.title, (wait) => this.receive(wait), handler, options);
   }
 
   /**
@@ -229,7 +229,8 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
   /**
    * What happens to the jobs, wherever, in order: from now on, beginning with `watching`. None twice, and none left out
    * without saying so: what was compacted away before it could be told is `missed`. A delivery that ends is told once, by
-   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`.
+   * what becomes of its job: `completed`, `retrying`, `returned`, `crashed`, `dead` or `cancelled`. What some versions of
+   * etcd lose themselves (3.4.23 at compactions) is not noticed.
    *
    * One watch, over all that is stored of the queue, and nothing before the first `next()`. `break` ends it. While nobody
    * reads, the watch stops; it goes on where it was.

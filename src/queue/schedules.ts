@@ -109,7 +109,7 @@ export class Schedules {
     options: ScheduleOptions,
   ): Promise<Definition> {
     const { connection, layout } = this.#parts;
-    const what = `${layout.title}: schedule`;
+    const what = `${layout.title}: schedule ${JSON.stringify(name)}`;
     encodeName(name);
     encodeName(firedId(name, 0)); // it becomes part of ids
     checkOptions(options, optionNames, what);
@@ -118,8 +118,9 @@ export class Schedules {
       throw new RangeError(
         `${what}: catchUp must be one of ${catchUps.join(', ')}; got ${JSON.stringify(catchUp)}`,
       );
-    const { priority, attempts, backoff, group } = checkEnqueueOptions(forJobs, this.#options, what);
-    const timing = await checkTiming(when, connection.runtime.wallNow(), what);
+    const now = connection.runtime.wallNow();
+    const { priority, attempts, backoff, group } = checkEnqueueOptions(forJobs, this.#options, now, what);
+    const timing = await checkTiming(when, now, what);
     connection.closing.throwIfAborted();
     await checkValue(this.#options, value, maxValueBytes, `value for ${what}`);
     const job = { value, priority, attempts, backoff, ...(group !== undefined && { group }) };

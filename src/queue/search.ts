@@ -141,13 +141,17 @@ export class Search {
     let walked = 0;
     let end = from;
     let known = first;
-    for (let step = width; jobs.length < wanted && end <= revision; step *= 4n) {
+    let step = width;
+    // Beyond the first step: how far the floor lies behind says nothing about how far to go.
+    let next = 4n * reach.span;
+    while (jobs.length < wanted && end <= revision) {
       // Every key begins with a revision that somebody had read before: beyond this one there is nothing.
       const rest = { ...lane.read(end, end + step, wanted - jobs.length), revision };
       const result: GetResult = known ?? (await this.#read(rest, signal));
       jobs.push(...result.kvs.slice(0, wanted - jobs.length).map((kv) => waitingJob(lane, kv)));
       walked += result.count;
       end += step;
+      [step, next] = [next, 4n * next];
       known = undefined;
     }
     const [head] = jobs;
@@ -179,7 +183,8 @@ function firstStep({ floor, head, span }: Reach): { readonly from: bigint; reado
 
 /** A width that holds about twice of what is wanted, going by what was walked over. */
 function fitting(searched: bigint, walked: number, wanted: number): bigint {
-  if (walked <= 2 * wanted) return searched > firstSpan ? searched : firstSpan;
+  if (walked < wanted) return searched > firstSpan ? searched : firstSpan; // there are no more
+  if (walked <= 2 * wanted) return searched;
   const span = (searched * BigInt(2 * wanted)) / BigInt(walked);
   return span > 1n ? span : 1n;
 }

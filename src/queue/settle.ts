@@ -126,7 +126,8 @@ class Settlement {
           then: [...taken, ...move.then],
           else: shown.map((key) => get(key, { keysOnly: true })),
         },
-        { timeoutMs: session.requestTimeoutMs, signal: session.signal },
+        // The end of the session does not cut it off: the answer says more than that.
+        { timeoutMs: session.requestTimeoutMs },
       )
       .catch((error: unknown) => {
         if (isConclaveError(error, 'OUTCOME_UNKNOWN') || session.signal.aborted) this.#isRepeated = true;

@@ -1,6 +1,7 @@
 import { isConclaveError } from '../base/errors.js';
 import { sleep } from '../base/runtime.js';
 import { Admission } from '../session/admission.js';
+import type { Connection } from '../session/connection.js';
 import { demand } from '../session/demand.js';
 import { Hold } from '../session/hold.js';
 import { Line } from '../session/line.js';
@@ -14,6 +15,9 @@ import type { QueueParts } from './settle.js';
 /** How often to look at all groups. */
 const groupsMs = 60_000;
 const maxPauseMs = 30_000;
+
+/** The queues that a connection takes part in looking after, by their prefixes. */
+const lookedAfter = new WeakMap<Connection, Set<string>>();
 
 /** Something that has to be done for a queue, by one process at a time; ends when the signal aborts. */
 export type Duty = (signal: AbortSignal) => Promise<void>;
@@ -29,7 +33,6 @@ export class Upkeep {
   readonly #options: CheckedQueueOptions;
   readonly #further: readonly Duty[];
   readonly #admission: Admission;
-  #isRunning = false;
 
   constructor(parts: QueueParts, options: CheckedQueueOptions, further: readonly Duty[]) {
     const { connection, layout } = parts;
@@ -40,10 +43,16 @@ export class Upkeep {
     this.#admission = new Admission(connection, { lines: [line], title: line.title });
   }
 
-  /** Takes part from now on, until the connection closes. No I/O before this returns. Idempotent. */
+  /**
+   * Takes part from now on, until the connection closes; once, however many objects there are for the queue. No I/O before
+   * this returns.
+   */
   start(): void {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
+    const { connection, layout } = this.#parts;
+    const prefixes = lookedAfter.get(connection) ?? new Set();
+    lookedAfter.set(connection, prefixes);
+    if (prefixes.has(layout.prefix)) return;
+    prefixes.add(layout.prefix);
     void this.#run();
   }
 

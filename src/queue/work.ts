@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { report } from '../base/diagnostics.js';
 import { isConclaveError } from '../base/errors.js';
 import { sleep } from '../base/runtime.js';
 import { abortWith, checkOptions, checkTimeout, raceSignal, settledWithin, Wait } from '../base/wait.js';
@@ -23,11 +24,13 @@ const maxPauseMs = 30_000;
 /** See `Queue.work`. */
 export async function work<T>(
   connection: Connection,
-  title: string,
+  /** For messages: `queue "emails"`. */
+  queue: string,
   receive: (options: { readonly signal: AbortSignal }) => Promise<Delivery<T>>,
   handler: (delivery: Delivery<T>) => unknown,
   options: WorkOptions,
 ): Promise<void> {
+  const title = `${queue}: work`;
   checkOptions(options, knownOptions, title);
   const { concurrency = 1, signal, drainTimeoutMs = 10_000, onError } = options;
   checkCount(concurrency, 'concurrency');
@@ -56,7 +59,11 @@ export async function work<T>(
         const delivery = await receive({ signal: over.signal });
         failures = 0;
         const failure = await connection.track(delivery.handle(handler, over.signal));
-        if (failure) tell(failure.error, delivery);
+        if (failure) {
+          const { id, attempt } = delivery;
+          report('conclave:job-failed', () => ({ queue, id, attempt, error: failure.error }));
+          tell(failure.error, delivery);
+        }
       } catch (error) {
         if (isOver()) return;
         if (!mayPass(connection, error)) {

@@ -56,7 +56,7 @@ describe('conclave barrier', () => {
   it('closes and opens a gate, also one on a raw key', async () => {
     for (const place of [[name], ['--path', `/raw/${name}`]]) {
       expect(await barrier('close', ...place)).toEqual({ status: 0, stdout: '', stderr: '' });
-      expect((await barrier('close', ...place)).status).toBe(64);
+      expect((await barrier('close', ...place)).status).toBe(75);
       expect((await barrier('wait', ...place, '--timeout', '100ms')).status).toBe(75);
       expect((await barrier('open', ...place)).status).toBe(0);
       expect((await barrier('wait', ...place)).status).toBe(0);

@@ -9,6 +9,7 @@
 
 import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
+import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
 
 const lock = 'test/lock/interleavings.test.ts';
@@ -1642,6 +1643,7 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...queueMutants,
   ...recipeMutants,
   ...barrierMutants,
   ...barrierMutants,

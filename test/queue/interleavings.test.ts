@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Conclave, type Delivery, prefix } from '../../src/index.js';
+import { type Conclave, type Delivery, isConclaveError, prefix } from '../../src/index.js';
 import { type RequestTo, World } from '../../src/testing/index.js';
 import { fates } from '../lock/lines.js';
 import * as requests from './requests.js';
@@ -75,7 +75,7 @@ class Life {
     if (value === 'given back' && attempt === 1) return delivery.release();
     await delivery.ack().then(
       () => this.done.push(value),
-      (error: { code?: string }) => error.code === 'OUTCOME_UNKNOWN' && this.unknown.push(value),
+      (error: unknown) => isConclaveError(error, 'OUTCOME_UNKNOWN') && this.unknown.push(value),
     );
   }
 }

@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
+import { prefix } from '../../src/index.js';
 import { World } from '../../src/testing/world.js';
 
 describe('a queue', () => {
@@ -93,5 +95,79 @@ describe('a queue', () => {
     expect(most).toBe(2);
     stop.abort();
     await working;
+  });
+});
+
+describe('work', () => {
+  it('tells the diagnostics channel what a handler has thrown', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q', { attempts: 1 });
+    const told: unknown[] = [];
+    const listen = (message: unknown): void => void told.push(message);
+    subscribe('conclave:job-failed', listen);
+    const stop = new AbortController();
+    const error = new Error('no');
+    const working = queue.work(
+      () => {
+        stop.abort();
+        throw error;
+      },
+      { signal: stop.signal },
+    );
+    await queue.enqueue('x', { id: 'one' });
+    await world.advance(1_000);
+    await working;
+    unsubscribe('conclave:job-failed', listen);
+    // Told to stop: it was given back, and is no failure.
+    expect(told).toEqual([]);
+
+    subscribe('conclave:job-failed', listen);
+    const again = new AbortController();
+    const workingAgain = queue.work(
+      () => {
+        throw error;
+      },
+      { signal: again.signal, onError: () => again.abort() },
+    );
+    await world.advance(1_000);
+    await workingAgain;
+    unsubscribe('conclave:job-failed', listen);
+    expect(told).toEqual([{ queue: 'queue "q"', id: 'one', attempt: 1, error }]);
+  });
+});
+
+describe('enqueue with a delay', () => {
+  it('is not taken before it is over', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    await queue.enqueue('x', { delayMs: 60_000 });
+    const receiving = queue.receive();
+    await world.advance(59_000);
+    expect(await queue.inspect()).toMatchObject({ delayed: 1 });
+    await world.advance(2_000);
+    await (await receiving).ack();
+  });
+
+  it.each([[{ delayMs: -1 }], [{ delayMs: NaN }], [{ delayMs: 1, runAt: 1 }]])(
+    'refuses %j before anything is sent',
+    async (options) => {
+      await using world = await World.open();
+      const queue = (await world.client()).queue('q');
+      await expect(queue.enqueue('x', options)).rejects.toThrow(/delayMs/);
+    },
+  );
+});
+
+describe('many objects for one queue in a process', () => {
+  it('look after it once', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    for (let i = 0; i < 5; i++) {
+      await client.queue('q').enqueue(i);
+      await (await client.queue('q').receive()).ack();
+    }
+    await world.settle();
+    expect((await world.store.get(prefix('conclave/queue/q/upkeep/'))).count).toBe(1);
   });
 });

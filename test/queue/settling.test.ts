@@ -77,7 +77,7 @@ describe('an ack', () => {
     world.partition(worker, { blocks: 'replies' });
 
     const acked = outcome(delivery.ack());
-    await world.advance(12_000);
+    await world.advance(18_000); // the time of a request longer, for its answer may still come
 
     expect(await acked).toBeInstanceOf(OutcomeUnknownError);
     expect(await other.queue('q').inspect()).toMatchObject({ ready: 0, running: [] });

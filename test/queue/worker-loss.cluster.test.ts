@@ -71,18 +71,18 @@ function leaseOf(key: string): string {
     .padStart(16, '0');
 }
 
-describe('a worker that is stopped past its TTL', { timeout: 3 * guardMs }, () => {
+describe('a worker that is stopped past the end of its lease', { timeout: 3 * guardMs }, () => {
   interface Report {
     readonly hasWritten: boolean;
     readonly ack: 'acked' | { readonly code: string };
   }
 
-  async function stopped(point: string): Promise<{ told: Told; report: Promise<Report> }> {
+  async function stopped(point: string, by = worker): Promise<{ told: Told; report: Promise<Report> }> {
     const queue = conclave.queue(name);
     await queue.enqueue('x');
-    const told = await worker.call<Told>('receive', { name });
-    const report = worker.call<Report>('doStandingStill', { key: told.key, mark: `marks/${name}`, point });
-    await worker.stopped(guardMs);
+    const told = await by.call<Told>('receive', { name });
+    const report = by.call<Report>('doStandingStill', { key: told.key, mark: `marks/${name}`, point });
+    await by.stopped(guardMs);
     return { told, report };
   }
 
@@ -110,6 +110,23 @@ describe('a worker that is stopped past its TTL', { timeout: 3 * guardMs }, () =
     expect(await report).toMatchObject({ ack: { code: 'HOLD_LOST' } });
     expect((await expectDoneOnce()).claims).toMatchObject([{ end: 'lost' }, { end: 'done' }]);
   });
+
+  it.each(['before the ack', 'in the turn of the ack'])(
+    '%s is refused by the store, though by its own clock it still has the job',
+    async (point) => {
+      await using believer = await Client.connect({ endpoints: cluster.endpoints, sessionTtlMs: 120_000 });
+      const { told, report } = await stopped(point, believer);
+      await conclave.store.lease.revoke(BigInt(`0x${leaseOf(told.key)}`));
+      const delivery = await conclave.queue(name).receive();
+      believer.signal('SIGCONT');
+      expect(await report).toMatchObject({ ack: { code: 'HOLD_LOST' } });
+      await delivery.ack();
+      expect((await expectDoneOnce()).claims).toMatchObject([
+        { token: BigInt(told.fencingToken), end: 'lost' },
+        { token: delivery.fencingToken, end: 'done' },
+      ]);
+    },
+  );
 
   it.each(['in the turn of the ack', 'when the ack is on its way'])(
     '%s has done the job if the store got it in time, and otherwise is not told so',
