@@ -37,6 +37,8 @@ export class Consumer {
   readonly #onEnd: (group: string | undefined) => void;
   #wants: Want[] = [];
   #isRunning = false;
+  /** Settles when what is being taken is handed over, or given back. */
+  #underWay: Promise<void> = Promise.resolve();
   /** Its place among the processes that wait for a job. */
   #worker: WaitingWorker | undefined;
   /** Aborts when nobody wants anything any more. */
@@ -55,8 +57,19 @@ export class Consumer {
     this.#onEnd = onEnd;
   }
 
-  /** The next job. Rejects at once when the wait ends; a job that comes for nobody is given back. */
+  /**
+   * The next job. Rejects at once when the wait ends; a job that comes for nobody is given back.
+   *
+   * @param permit given back when the job has ended, or when it is certain that there is none under it
+   */
   receive(wait: Wait, permit?: Hold): Promise<Delivery> {
+    const received = this.#receive(wait, permit);
+    const giveBack = (): void => void permit?.release().catch(() => {});
+    received.catch(() => void this.#underWay.then(giveBack));
+    return received;
+  }
+
+  #receive(wait: Wait, permit: Hold | undefined): Promise<Delivery> {
     return new Promise((resolve, reject) => {
       if (wait.signal.aborted) return reject(wait.signal.reason as Error);
       const want: Want = { wait, permit, resolve, reject };
@@ -130,12 +143,11 @@ export class Consumer {
       if (wants.length === 0) return true;
       const claiming = this.#claim(session, turn, wants);
       // `close` waits until what is taken is handed over, or given back.
-      session.chore(
-        claiming.then(
-          ({ delivered }) => delivered,
-          () => {},
-        ),
+      this.#underWay = claiming.then(
+        ({ delivered }) => delivered,
+        () => {},
       );
+      session.chore(this.#underWay);
       const { count } = await claiming;
       if (count > 0) this.#gotSome(count);
       return count > 0;

@@ -25,7 +25,7 @@ export class Permits {
     this.#admission = new Admission(connection, { lines: [line], title });
   }
 
-  /** @param take takes a job under the permit, and sees to it that that is given back when the job has ended */
+  /** @param take takes a job under the permit, and sees to it that that is given back when the job has ended, or if there is none */
   async with<T>(wait: Wait, take: (permit?: Hold) => Promise<T>): Promise<T> {
     if (this.#maxRunning === Infinity) return take();
     while (true) {
@@ -33,7 +33,6 @@ export class Permits {
       try {
         return await take(permit);
       } catch (error) {
-        void permit.release().catch(() => {});
         // With the session: the next one may have another.
         if (error !== permitLost || this.#parts.connection.isForOneSession) throw error;
       }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { World } from '../../src/testing/index.js';
-import { isFill } from './requests.js';
+import { isClaim, isFill } from './requests.js';
 
 it('a job that was done although somebody had cancelled it counts as completed, without a result and without an id of its own', async () => {
   await using world = await World.open();
@@ -63,6 +63,27 @@ describe('with a limit for how many jobs run', () => {
     expect(next.value).toBe(2);
     await next.ack();
     await (await queue.receive()).ack();
+  });
+
+  it('a job that is being taken counts, although whoever wanted it has given up', async () => {
+    await using world = await World.open();
+    const [impatient, other] = [await world.client(), await world.client()];
+    await other.queue('q').enqueueAll([{ value: 1 }, { value: 2 }]);
+    world.dropReply(impatient, { method: 'txn', where: isClaim, isSilent: true });
+    const giveUp = new AbortController();
+    const waiting = impatient.queue('q', { maxRunning: 1 }).receive({ signal: giveUp.signal });
+    await world.advance(500);
+    giveUp.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    await world.settle();
+    expect(await other.queue('q').inspect()).toMatchObject({ running: [{}] });
+    await expect(other.queue('q', { maxRunning: 1 }).receive({ timeoutMs: 0 })).rejects.toThrow(
+      'run already',
+    );
+    const next = await world.run(other.queue('q', { maxRunning: 1 }).receive());
+    expect(await other.queue('q').inspect()).toMatchObject({ running: [{ id: next.id }] });
+    await next.ack();
+    await (await world.run(other.queue('q').receive())).ack();
   });
 
   it('whoever waits goes on while the store is away', async () => {
