@@ -46,7 +46,8 @@ export class Permits {
       try {
         return await (wait.immediate ? this.#tryAcquire(wait) : this.#acquire(wait));
       } catch (error) {
-        if (wait.signal.aborted || !mayPass(error, this.#parts)) throw error;
+        wait.signal.throwIfAborted();
+        if (!mayPass(error, this.#parts)) throw error;
         wait.obstacle = `; ${String(error)}`;
         if (wait.immediate && !isConclaveError(error, 'SESSION_LOST')) throw wait.timeout();
         const ceilingMs = Math.min(1_000, 20 * 2 ** failures);
