@@ -1,4 +1,5 @@
 import { toText } from '../base/bytes.js';
+import { isConclaveError } from '../base/errors.js';
 import { sendWithinQuota } from '../session/within-quota.js';
 import { compare, get, prefix, range, remove, txn, type TxnOp } from '../store/operations.js';
 import { readTogether } from '../store/read-together.js';
@@ -52,6 +53,8 @@ export async function promoteDue(
   );
   let wholeAt = -Infinity;
   let from = 0;
+  /** Before it there is only what nobody here can move, of all that is due. */
+  let passed: Uint8Array | undefined;
   try {
     while (true) {
       signal.throwIfAborted();
@@ -61,7 +64,8 @@ export async function promoteDue(
       from = Math.max(0, Math.min(from, putAt));
       putAt = Infinity;
       alarm.reset(now + aheadMs);
-      const due = range(layout.delayedBefore(from), layout.delayedBefore(now + 1));
+      const allDue = range(layout.delayedBefore(from), layout.delayedBefore(now + 1));
+      const due = passed ? { ...allDue, key: passed } : allDue;
       const soon = range(layout.delayedBefore(now + 1), layout.delayedBefore(now + aheadMs));
       const { results } = await readTogether(
         store,
@@ -69,8 +73,13 @@ export async function promoteDue(
         { signal },
       );
       const [isDue, next] = results;
-      if (isDue.kvs.length > 0) await promote(parts, isDue.kvs, onGroup, signal);
-      if (isDue.more) continue;
+      const [last] = isDue.kvs.slice(-1);
+      const tried = last ? await promote(parts, isDue.kvs, onGroup, signal) : 0;
+      if (isDue.more) {
+        if (last && tried === 0) passed = Buffer.concat([last.key, Buffer.of(0)]);
+        continue;
+      }
+      passed = undefined;
       from = Math.max(0, now - behindMs);
       for (const kv of next.kvs) alarm.noLaterThan(dueOf(kv, layout.delayed));
       await alarm.wait();
@@ -81,12 +90,13 @@ export async function promoteDue(
   }
 }
 
+/** @returns how many it has tried to move: not those that a newer version has put */
 async function promote(
   parts: QueueParts,
   waiting: readonly KeyValue[],
   onGroup: (group: string) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { connection, layout } = parts;
   const reads = waiting.map(({ key }) => get(layout.job(idIn(toText(key)))));
   const [{ revision, results }, session] = await Promise.all([
@@ -94,21 +104,31 @@ async function promote(
     connection.session(),
   ]);
   const groups = new Set<string>();
-  const moves = waiting.flatMap((kv, i): TxnOp[] => {
+  const moveOf = (kv: KeyValue, i: number): TxnOp => {
     const id = idIn(toText(kv.key));
     const stands = compare.modRevision(kv.key, '=', kv.modRevision);
     const body = bodyIn(results[i]?.kvs[0]);
-    if (!body) return [txn({ if: [stands], then: [remove(kv.key)] })]; // somebody has deleted the job
+    if (!body) return txn({ if: [stands], then: [remove(kv.key)] }); // somebody has deleted the job
     const job = { id, body, record: recordIn(kv) };
     const { group } = body;
     if (group !== undefined) groups.add(group);
     const move =
       group === undefined ? toReady(layout, job, revision, i) : toGroup(layout, job, group, revision, i);
-    return [txn({ if: [stands, ...move.if], then: [remove(kv.key), ...move.then] })];
+    return txn({ if: [stands, ...move.if], then: [remove(kv.key), ...move.then] });
+  };
+  const moves = waiting.flatMap((kv, i): TxnOp[] => {
+    try {
+      return [moveOf(kv, i)];
+    } catch (error) {
+      if (!isConclaveError(error, 'CONFLICT')) throw error;
+      return []; // one that a newer version has to move keeps no other from it
+    }
   });
+  if (moves.length === 0) return 0;
   await sendWithinQuota(session, txn({ then: moves }));
   connection.runtime.probe('queue.promoted');
   for (const group of groups) onGroup(group);
+  return moves.length;
 }
 
 /** @returns wall clock, milliseconds since 1970 */
