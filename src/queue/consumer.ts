@@ -269,6 +269,7 @@ function mayPass(error: unknown, { connection }: QueueParts): boolean {
   return (
     isConclaveError(error, 'UNAVAILABLE') ||
     isConclaveError(error, 'OUTCOME_UNKNOWN') ||
+    isConclaveError(error, 'RESOURCE_EXHAUSTED') ||
     isConclaveError(error, 'COMPACTED')
   );
 }
