@@ -117,14 +117,16 @@ async function claimOnce(request: ClaimRequest, claims: readonly Claim[]): Promi
       txn({
         if: [epoch, ...request.if],
         then: parts,
-        else: [get(session.key)],
+        else: [get(session.key), ...claims.map((each) => ifTaken(layout, each))],
       }),
     );
     session.options.runtime.probe('queue.claimed');
-    if (succeeded) return takenIn(responses, claims, revision);
-    const [self] = kvsOf(responses);
+    if (succeeded && request.count === 1) return takenIn(responses[0], claims, revision);
+    if (succeeded) return claims.flatMap((each, i) => takenIn(responses[i], [each], revision));
+    const [looked, ...before] = responses;
+    const [self] = looked ? kvsOf([looked]) : [];
     if (!session.epoch.learn(self)) throw session.signal.reason;
-    if (self?.modRevision === epoch.operand) return [];
+    if (self?.modRevision === epoch.operand) return claims.flatMap((each, i) => takenBefore(before[i], each));
   } catch (error) {
     if (error instanceof NotFoundError) session.gone();
     session.assertAlive();
@@ -147,31 +149,45 @@ function take({ session, layout, leaving }: ClaimRequest, { job, key }: Claim): 
       get(layout.job(job.id)),
       ...leaving,
     ],
+    else: [ifTaken(layout, { job, key })],
+  });
+}
+
+/** Shows what a copy of the same request has taken that came before: what the network doubles is answered twice. */
+function ifTaken(layout: QueueLayout, { job, key }: Pick<Claim, 'job' | 'key'>): TxnOp {
+  return txn({
+    if: [compare.createRevision(key, '>', 0n)],
+    then: [get(key), get(layout.job(job.id))],
   });
 }
 
 /** The first that can be taken, and no other. */
 function firstOf(takes: readonly TxnOp[]): TxnOp {
-  return takes.reduceRight((next, { if: conditions, then }) => txn({ if: conditions, then, else: [next] }));
+  return takes.reduceRight((next, take) => ({
+    ...take,
+    else: take.else.map((before) => (before.kind === 'txn' ? { ...before, else: [next] } : before)),
+  }));
 }
 
-/** Each take answers for itself; or for the next, if it is one of several of which the first is wanted. */
+/** What a take has taken; or the next, if it is one of several of which the first is wanted. */
 function takenIn(
-  responses: readonly OpResult[],
-  claims: readonly Claim[],
+  response: OpResult | undefined,
+  [claim, ...others]: readonly Claim[],
   revision: bigint,
 ): readonly SeenClaim[] {
-  return responses.flatMap((response, i) => {
-    let depth = i;
-    let result: OpResult | undefined = response;
-    while (result?.kind === 'txn' && !result.succeeded) {
-      result = result.responses[0];
-      depth++;
-    }
-    const claim = claims[depth];
-    if (result?.kind !== 'txn' || !claim) return [];
-    return [{ key: claim.key, claim: putAt(claim.key, revision), body: kvsOf(result.responses)[0] }];
-  });
+  if (response?.kind !== 'txn' || !claim) return [];
+  const { succeeded, responses } = response;
+  if (succeeded) return [{ key: claim.key, claim: putAt(claim.key, revision), body: kvsOf(responses)[0] }];
+  const [before] = responses;
+  if (before?.kind !== 'txn' || before.succeeded) return takenBefore(before, claim);
+  return takenIn(before.responses[0], others, revision);
+}
+
+/** @param response to `ifTaken` */
+function takenBefore(response: OpResult | undefined, { key }: Claim): readonly SeenClaim[] {
+  if (response?.kind !== 'txn' || !response.succeeded) return [];
+  const [claim, body] = kvsOf(response.responses);
+  return claim ? [{ key, claim, body }] : [];
 }
 
 /**

@@ -282,6 +282,7 @@ export function mayPass(error: unknown, { connection }: QueueParts): boolean {
   return (
     isConclaveError(error, 'UNAVAILABLE') ||
     isConclaveError(error, 'OUTCOME_UNKNOWN') ||
+    isConclaveError(error, 'RESOURCE_EXHAUSTED') ||
     isConclaveError(error, 'COMPACTED')
   );
 }

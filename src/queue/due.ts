@@ -1,4 +1,5 @@
 import { toText } from '../base/bytes.js';
+import { isConclaveError } from '../base/errors.js';
 import { sendWithinQuota } from '../session/within-quota.js';
 import { compare, get, prefix, range, remove, txn, type TxnOp } from '../store/operations.js';
 import { readTogether } from '../store/read-together.js';
@@ -53,6 +54,8 @@ export async function promoteDue(
       ended: (error) => alarm.fail(error),
     },
   );
+  /** Before it there is only what nobody here can move, of all that is due. */
+  let passed: Uint8Array | undefined;
   try {
     while (true) {
       signal.throwIfAborted();
@@ -62,7 +65,8 @@ export async function promoteDue(
       const start = from;
       // Whatever comes from now on may set it back.
       from = Math.max(0, now - behindMs);
-      const due = range(layout.delayedBefore(start), layout.delayedBefore(now + 1));
+      const allDue = range(layout.delayedBefore(start), layout.delayedBefore(now + 1));
+      const due = passed ? { ...allDue, key: passed } : allDue;
       const soon = range(layout.delayedBefore(now + 1), layout.delayedBefore(now + aheadMs));
       const { results } = await readTogether(
         store,
@@ -70,8 +74,11 @@ export async function promoteDue(
         { signal },
       );
       const [isDue, next] = results;
-      const isAllMoved = isDue.kvs.length === 0 || (await promote(parts, isDue.kvs, onGroup, signal));
+      const { tried, isAllMoved } = await promote(parts, isDue.kvs, onGroup, signal);
       if (isDue.more || !isAllMoved) from = Math.min(from, start);
+      const [last] = isDue.kvs.slice(-1);
+      if (!isDue.more) passed = undefined;
+      else if (last && tried === 0) passed = Buffer.concat([last.key, Buffer.of(0)]);
       if (isDue.more && isAllMoved) continue;
       if (!isAllMoved) alarm.noLaterThan(now + againMs);
       for (const kv of next.kvs) alarm.noLaterThan(dueOf(kv, layout.delayed));
@@ -83,13 +90,20 @@ export async function promoteDue(
   }
 }
 
-/** @returns whether all have been moved */
+interface Promoted {
+  /** Not those that a newer version has put. */
+  readonly tried: number;
+  /** Of these. */
+  readonly isAllMoved: boolean;
+}
+
 async function promote(
   parts: QueueParts,
   waiting: readonly KeyValue[],
   onGroup: (group: string) => void,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Promoted> {
+  if (waiting.length === 0) return { tried: 0, isAllMoved: true };
   const { connection, layout } = parts;
   const reads = waiting.map(({ key }) => get(layout.job(idIn(toText(key)))));
   const [{ revision, results }, session] = await Promise.all([
@@ -97,22 +111,32 @@ async function promote(
     connection.session(),
   ]);
   const groups = new Set<string>();
-  const moves = waiting.flatMap((kv, i): TxnOp[] => {
+  const moveOf = (kv: KeyValue, i: number): TxnOp => {
     const id = idIn(toText(kv.key));
     const stands = compare.modRevision(kv.key, '=', kv.modRevision);
     const body = bodyIn(results[i]?.kvs[0]);
-    if (!body) return [txn({ if: [stands], then: [remove(kv.key)] })]; // somebody has deleted the job
+    if (!body) return txn({ if: [stands], then: [remove(kv.key)] }); // somebody has deleted the job
     const job = { id, body, record: recordIn(kv) };
     const { group } = body;
     if (group !== undefined) groups.add(group);
     const move =
       group === undefined ? toReady(layout, job, revision, i) : toGroup(layout, job, group, revision, i);
-    return [txn({ if: [stands, ...move.if], then: [remove(kv.key), ...move.then] })];
+    return txn({ if: [stands, ...move.if], then: [remove(kv.key), ...move.then] });
+  };
+  const moves = waiting.flatMap((kv, i): TxnOp[] => {
+    try {
+      return [moveOf(kv, i)];
+    } catch (error) {
+      if (!isConclaveError(error, 'CONFLICT')) throw error;
+      return []; // one that a newer version has to move keeps no other from it
+    }
   });
+  if (moves.length === 0) return { tried: 0, isAllMoved: true };
   const { responses } = await sendWithinQuota(session, txn({ then: moves }));
   connection.runtime.probe('queue.promoted');
   for (const group of groups) onGroup(group);
-  return responses.every((response) => response.kind === 'txn' && response.succeeded);
+  const isAllMoved = responses.every((response) => response.kind === 'txn' && response.succeeded);
+  return { tried: moves.length, isAllMoved };
 }
 
 /** @returns wall clock, milliseconds since 1970 */

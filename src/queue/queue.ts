@@ -1,4 +1,5 @@
 import { isConclaveError } from '../base/errors.js';
+import type { Timer } from '../base/runtime.js';
 import type { InferInput, InferOutput, StandardSchema } from '../base/schema.js';
 import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
@@ -125,11 +126,13 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const { layout } = this.#parts;
     const wait = Wait.start(this.#connection.runtime, options, `${layout.title}: receive`);
     wait.endsWith(this.#connection.closing);
+    const limit = wait.immediate ? this.#limit(wait) : undefined;
     try {
       wait.signal.throwIfAborted();
       this.#upkeep.start();
       return await this.#permits.with(wait, (permit) => this.#consumer.receive(wait, permit));
     } finally {
+      limit?.cancel();
       wait.end();
     }
   }
@@ -250,6 +253,14 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const groups = new Set(drafts.map(({ body }) => body.group));
     for (const group of groups) this.#fill(group);
     return enqueued;
+  }
+
+  /** One attempt takes no longer than the store's own time limit: over its quota it may be in doubt until there is space. */
+  #limit(wait: Wait): Timer {
+    const { runtime, store } = this.#connection;
+    const over = new AbortController();
+    wait.endsWith(over.signal);
+    return runtime.setTimer(store.timeoutMs, () => over.abort(wait.timeout()));
   }
 
   /** In the background: should it not come to that, whoever looks after the queue does it. */

@@ -29,6 +29,9 @@ export async function reclaimOrphans(
 ): Promise<void> {
   const { connection, layout } = parts;
   const line = new Line({ prefix: layout.active, title: layout.title });
+  /** What a newer version has put, which nobody here can give to others: keys and revisions. */
+  const foreign = new Set<string>();
+  const nameOf = ({ key, modRevision }: KeyValue): string => `${toText(key)}@${modRevision}`;
   while (true) {
     const { header, kvs } = await connection.store.get(prefix(layout.active), { signal });
     let orphans: readonly KeyValue[] = [];
@@ -36,13 +39,18 @@ export async function reclaimOrphans(
     await connection.views.view(line).until(
       line.stateOf(header.revision, kvs),
       (state) => {
-        orphans = orphansIn(state, layout.active);
+        orphans = orphansIn(state, layout.active).filter((kv) => !foreign.has(nameOf(kv)));
         return orphans.length > 0;
       },
       signal,
     );
     connection.runtime.probe('queue.orphans');
-    for (const orphan of orphans) await reclaim(parts, orphan, options, signal);
+    for (const orphan of orphans) {
+      await reclaim(parts, orphan, options, signal).catch((error: unknown) => {
+        if (!isConclaveError(error, 'CONFLICT')) throw error;
+        foreign.add(nameOf(orphan));
+      });
+    }
   }
 }
 

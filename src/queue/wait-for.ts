@@ -115,6 +115,8 @@ export function asDead(kv: KeyValue): JobEnd & { readonly state: 'dead' } {
  * How a job has ended that was deleted at this revision. What is not kept is told from what was there just before: of two
  * that leave nothing, one that was not being worked on, or was wanted to stop, was cancelled.
  *
+ * Goes on while the store is away, for later there may be less to see: a dead letter may be dropped.
+ *
  * @returns undefined if that is compacted away
  */
 async function endAt(
@@ -131,7 +133,17 @@ async function endAt(
     get(layout.cancelOf(id), { revision: before, keysOnly: true }),
   ] as const;
   try {
-    const { results } = await readTogether(connection.store, reads, { signal });
+    const { results } = await retry(
+      connection.runtime,
+      () => readTogether(connection.store, reads, { signal }),
+      {
+        signal,
+        // Another endpoint may not have this revision yet.
+        again: (error) =>
+          !signal.aborted &&
+          (isConclaveError(error, 'UNAVAILABLE') || isConclaveError(error, 'FUTURE_REVISION')),
+      },
+    );
     const [ends, dead, active, cancel] = results;
     const end = endIn({ job: undefined, result: ends.kvs[0], dead: dead.kvs[0] });
     if (end) return end;
@@ -139,11 +151,7 @@ async function endAt(
     return wasWanted ? { state: 'completed', result: undefined } : { state: 'cancelled' };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    // The present will have to do; or an endpoint that has this revision already.
-    const mayPass = (['COMPACTED', 'UNAVAILABLE', 'FUTURE_REVISION'] as const).some((code) =>
-      isConclaveError(error, code),
-    );
-    if (mayPass) return undefined;
+    if (isConclaveError(error, 'COMPACTED')) return undefined; // the present will have to do
     throw error;
   }
 }

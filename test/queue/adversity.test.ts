@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { KeyValue } from '../../src/index.js';
+import { toText } from '../../src/base/bytes.js';
+import type { Delivery, KeyValue } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { outcome } from '../lock/observe.js';
-import { isEnqueue, isReclaim } from './requests.js';
+import { isClaim, isEnqueue, isReclaim } from './requests.js';
 
 const grants = (world: World, client: Parameters<World['calls']>[0]): number =>
   world.calls(client).filter(({ method }) => method === 'leaseGrant').length;
@@ -186,5 +187,110 @@ describe('a job', () => {
     await (await worker.queue('q').receive()).retry({ delayMs: 100 });
 
     await world.run(worker.queue('q').receive({ timeoutMs: 10_000 }));
+  });
+});
+
+describe('a receive', () => {
+  it.each([
+    [1, 1],
+    [1, 3],
+    [3, 3],
+    [3, 5],
+  ])('of %i of %i jobs whose request is doubled, and answered once, takes these', async (wanted, count) => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q');
+    for (let i = 0; i < count; i++) await queue.enqueue(i);
+    let isDoubled = false;
+    world.dropRequest(client, {
+      method: 'txn',
+      where: (request) => {
+        if (!isDoubled && isClaim(request)) {
+          isDoubled = true;
+          world.engine.execute('txn', request); // a copy, whose answer nobody hears
+        }
+        return false;
+      },
+    });
+
+    const receive = (): Promise<Delivery> => queue.receive({ timeoutMs: 10_000 });
+    const taken = await world.run(Promise.all(Array.from({ length: wanted }, receive)));
+
+    expect(isDoubled).toBe(true);
+    expect(taken.map(({ value }) => value)).toEqual(Array.from({ length: wanted }, (_, i) => i));
+    expect(await queue.inspect()).toMatchObject({ ready: count - wanted });
+    for (const delivery of taken) await delivery.ack();
+    for (let i = wanted; i < count; i++) await (await receive()).ack();
+  });
+
+  it('of timeoutMs 0 does not wait for a store that is over its quota, and the job is not lost', async () => {
+    await using world = await World.open();
+    const client = await world.client({ sessionTtlMs: 60_000 });
+    const queue = client.queue('q');
+    await queue.enqueue('x');
+    await (await queue.receive()).release();
+    world.engine.noSpace = true;
+
+    const received = world.run(outcome(queue.receive({ timeoutMs: 0 })));
+
+    expect(await received).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    world.engine.noSpace = false;
+    await (await world.run(queue.receive({ timeoutMs: 10_000 }))).ack();
+  });
+
+  it('that begins while the store is over its quota waits on', async () => {
+    await using world = await World.open();
+    const client = await world.client({ sessionTtlMs: 60_000 });
+    const other = (await world.client()).queue('q');
+    await (await client.mutex('m').acquire()).release();
+    world.engine.noSpace = true;
+    const received = client.queue('q').receive({ timeoutMs: 60_000 });
+    await world.advance(10_000);
+    world.engine.noSpace = false;
+    await other.enqueue('x');
+
+    await (await world.run(received)).ack();
+  });
+});
+
+describe('a job that a newer version has put', () => {
+  /** As if a newer version had. */
+  async function renew(world: World, id: string): Promise<void> {
+    const key = `conclave/queue/q/job/${id}`;
+    const { kvs } = await world.store.get(key);
+    await world.store.put(key, toText((kvs[0] as KeyValue).value).replace('"v":1', '"v":2'));
+  }
+
+  it('keeps no other from getting ready in time, however many there are', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    const runAt = 1_700_000_000_000 + world.now() + 1_000;
+    for (let i = 0; i < 30; i++) {
+      await queue.enqueue('new', { id: `a${i}`, runAt });
+      await renew(world, `a${i}`);
+    }
+    await queue.enqueue('old', { id: 'b', runAt: runAt + 1_000 });
+
+    const delivery = await world.run(queue.receive({ timeoutMs: 20_000 }));
+
+    expect(delivery.id).toBe('b');
+    await delivery.ack();
+  });
+
+  it('keeps no other from being given to somebody else when its worker is lost', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    const lost = await world.client({ sessionTtlMs: 5_000 });
+    for (const id of ['a', 'b']) await queue.enqueue(id, { id });
+    for (let i = 0; i < 2; i++) await lost.queue('q').receive();
+    await renew(world, 'a');
+    world.crash(lost);
+
+    const delivery = await world.run(queue.receive({ timeoutMs: 50_000 }));
+
+    expect(delivery.id).toBe('b');
+    await delivery.ack();
+    // Nobody here can finish it.
+    for (const area of ['job', 'active']) await world.store.remove(`conclave/queue/q/${area}/a`);
   });
 });

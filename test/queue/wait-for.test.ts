@@ -176,6 +176,30 @@ describe('waitFor', () => {
     ]);
   });
 
+  it('is told of a dead letter that was dropped before its end could be read', async () => {
+    await using world = await World.open();
+    const [producer, worker] = [await world.client(), await world.client()];
+    await producer.queue('q').enqueue('x', job);
+    const waiting = producer.queue('q').waitFor('one');
+    await world.settle();
+    const isOfThePast = (op: { kind: string; revision?: bigint }): boolean =>
+      op.kind === 'get' && (op.revision ?? 0n) > 0n;
+    let isAway = true;
+    for (let i = 0; i < 1_000; i++) {
+      const where = ({ then }: { then: readonly { kind: string; revision?: bigint }[] }): boolean =>
+        isAway && then.some(isOfThePast);
+      world.dropRequest(producer, { method: 'txn', where });
+    }
+
+    await (await worker.queue('q').receive()).fail('no');
+    await world.advance(500);
+    await worker.queue('q').deadLetters.drop('one');
+    await world.advance(10_000);
+    isAway = false;
+
+    expect(await world.run(waiting)).toEqual({ state: 'dead', reason: 'failed', error: 'no' });
+  });
+
   it('does not guess how a job has ended once that is forgotten', async () => {
     await using world = await World.open();
     const [producer, worker] = [await world.client(), await world.client()];
