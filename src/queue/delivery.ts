@@ -118,7 +118,13 @@ export class Delivery<T = unknown> extends Hold {
   async progress(value: unknown): Promise<void> {
     this.assertStanding();
     const { holder, runtime } = this.admitted.ticket.session.options;
-    await this.#progress.write(encodeTicket(holder, runtime.wallNow(), { progress: checkJson(value) }));
+    const ticket = encodeTicket(holder, runtime.wallNow(), { progress: checkJson(value) });
+    try {
+      await this.#progress.write(ticket);
+    } catch (error) {
+      if (isConclaveError(error, 'HOLD_LOST')) this.keyGone(this.key);
+      throw error;
+    }
   }
 
   /**
