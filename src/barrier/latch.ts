@@ -32,8 +32,8 @@ export interface LatchProgress {
  *
  * Guarantees:
  * - Each id counts once, however often it arrives, from wherever, and whatever becomes of a request or its process.
- * - Once open it is open for all, until `reset`. No arrival counts for another latch than the one that stood when it was
- *   called.
+ * - Once open it is open for all, until `reset`. Nothing that was sent for one latch counts for the next of its name; an
+ *   `arrive` that is under way during a `reset` may count before it, or after.
  *
  * Arrivals are kept without a lease: a worker that has arrived may end. The latch stays in the store until `reset`.
  */
