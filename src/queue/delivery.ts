@@ -113,7 +113,7 @@ export class Delivery<T = unknown> extends Hold {
   /**
    * Tells others how far it is, by `queue.events()` and `inspect`. One round trip.
    *
-   * @throws HoldLostError; TypeError if JSON cannot carry the value, RangeError if it is larger than 900,000 bytes
+   * @throws HoldLostError, `signal` has aborted then; TypeError if JSON cannot carry the value, RangeError if it is larger than 900,000 bytes
    */
   async progress(value: unknown): Promise<void> {
     this.assertStanding();

@@ -48,4 +48,12 @@ export const queueMutants = [
     test: cost,
     title: 'the keys that the server walks over do not grow with how many jobs wait',
   },
+  {
+    name: 'queue: a progress that finds the claim gone lets the worker go on',
+    file: 'src/queue/delivery.ts',
+    find: "if (isConclaveError(error, 'HOLD_LOST')) this.keyGone(this.key);",
+    replace: '',
+    test: 'test/queue/queue.contract.test.ts',
+    title: 'that finds its claim gone when it tells how far it is tells its worker to stop',
+  },
 ];
