@@ -1070,8 +1070,8 @@ export const mutants = [
   {
     name: 'a release leaves its mark',
     file: 'src/session/line.ts',
-    find: 'return this.delay ? [this.delay.unmark(ticketKey)] : [];',
-    replace: 'return [];',
+    find: 'return this.delay ? [...leaving, this.delay.unmark(ticketKey)] : leaving;',
+    replace: 'return leaving;',
     test: lockDelay,
     title: 'does not make another process wait after a release',
   },
@@ -1085,9 +1085,9 @@ export const mutants = [
   },
   {
     name: 'permits pass the quota of the store',
-    file: 'src/session/take.ts',
-    find: "if (take.then.some(({ kind }) => kind === 'put')) {",
-    replace: 'if (take.then.length > 0) {',
+    file: 'src/session/within-quota.ts',
+    find: "if (op.then.some(({ kind }) => kind === 'put')) {",
+    replace: 'if (op.then.length > 0) {',
     test: permits,
     title: 'are not to be had ({"limit":2}), and nothing of that stays',
   },

@@ -35,7 +35,7 @@ export const queueMutants = [
   {
     name: 'queue: a reclaim does not compare the cancel mark',
     file: 'src/queue/reclaim.ts',
-    find: "...(isCancelled ? [] : [compare.createRevision(layout.cancelOf(id), '=', 0n)]),",
+    find: "compare.createRevision(layout.cancelOf(id), '=', cancelledAt),",
     replace: '',
     test: lookingAfter,
     title: 'is not given to another if it is cancelled just before',
