@@ -64,7 +64,7 @@ const succession =
 const claims = /^(yes {2}.+\n){8}$/m;
 /** All meet before the first receipt is sent, and one is killed with receipts in hand. */
 const receipts =
-  /(at the barrier: now all are there\n[^]*){4}; receipt (\S+) was in its hands\n[^]*sends receipt \2, attempt 2\n[^]*receipts sent +200\n/;
+  /(at the barrier: now all are there\n[^]*){4}; receipt (.+) was in its hands\n[^]*sends receipt \2, attempt 2\n[^]*receipts sent +200\n/;
 
 it('the demo books every payment once on an etcd of its own, through a kill and a zombie', async () => {
   const run = demo();

@@ -260,7 +260,10 @@ export class Queue<Schema extends StandardSchema = StandardSchema> {
     const { runtime, store } = this.#connection;
     const over = new AbortController();
     wait.endsWith(over.signal);
-    return runtime.setTimer(store.timeoutMs, () => over.abort(wait.timeout()));
+    return runtime.setTimer(store.timeoutMs, () => {
+      if (wait.obstacle === '') wait.obstacle = '; the store does not answer';
+      over.abort(wait.timeout());
+    });
   }
 
   /** In the background: should it not come to that, whoever looks after the queue does it. */

@@ -171,3 +171,17 @@ describe('many objects for one queue in a process', () => {
     expect((await world.store.get(prefix('conclave/queue/q/upkeep/'))).count).toBe(1);
   });
 });
+
+describe('receive that does not wait', () => {
+  it('says so if the store does not answer: that is not an empty queue', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const queue = client.queue('q');
+    await queue.enqueue('x');
+    world.partition(client);
+    const told = queue.receive({ timeoutMs: 0 }).catch((error: unknown) => String(error));
+    await world.advance(20_000);
+    expect(await told).toMatch(/WaitTimeoutError: .*; .*(does not answer|UnavailableError|OutcomeUnknown)/);
+    world.heal(client);
+  });
+});
