@@ -103,7 +103,7 @@ async function sendReceipts(crew, conclave, timeline, workers) {
   );
   for (const name of workers) crew.order(name, { parties: workers.length });
   await timeline.until(() => timeline.sent.length >= receiptCount / 4);
-  const [unlucky] = workers;
+  const { who: unlucky } = timeline.sent.at(-1);
   crew.order(unlucky, 'hang');
   const hangs = await timeline.until(({ who, what }) => who === unlucky && what === 'hangs');
   timeline.note(unlucky, `${crew.howToKill}; receipt ${hangs.id} was in its hands`, hangs.token);

@@ -37,6 +37,8 @@ export class Consumer {
   readonly #onEnd: (group: string | undefined) => void;
   #wants: Want[] = [];
   #isRunning = false;
+  /** The latest attempt to take some has come to nothing. */
+  #gotNone = false;
   /** Settles when what is being taken is handed over, or given back. */
   #underWay: Promise<void> = Promise.resolve();
   /** Its place among the processes that wait for a job. */
@@ -102,8 +104,8 @@ export class Consumer {
       const { signal } = this.#unwanted;
       try {
         vain = (await this.#round(signal)) ? 0 : vain + 1;
-        // Others were quicker, again and again.
-        if (vain > 3) await this.#pause(vain, signal);
+        // Others were quicker, again and again: not for long, or they always will be.
+        if (vain > 3) await this.#pause(1, signal);
       } catch (error) {
         if (error !== nobodyLeft) await this.#failed(error, ++vain, signal);
       }
@@ -138,7 +140,9 @@ export class Consumer {
 
   async #take(session: Session, turn: Turn): Promise<boolean> {
     this.#refuseWithoutPermit();
-    const wants = this.#wants.splice(0, Math.min(turn.jobs.length, maxClaims));
+    // Of several, each may have been taken by others; of one, the next will do: who has got none goes for one.
+    const most = this.#gotNone ? 1 : maxClaims;
+    const wants = this.#wants.splice(0, Math.min(turn.jobs.length, most));
     try {
       if (wants.length === 0) return true;
       const claiming = this.#claim(session, turn, wants);
@@ -149,6 +153,7 @@ export class Consumer {
       );
       session.chore(this.#underWay);
       const { count } = await claiming;
+      this.#gotNone = count === 0;
       if (count > 0) this.#gotSome(count);
       return count > 0;
     } finally {
