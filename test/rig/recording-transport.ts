@@ -16,6 +16,8 @@ export class RecordingTransport implements Transport {
   readonly #inner: Transport;
   /** Unary methods, in the order in which they were sent. */
   readonly calls: Method[] = [];
+  /** How many of them have had no answer yet. */
+  unanswered = 0;
   /** Called before a call is sent; may throw what it fails with. */
   onCall: (method: Method) => void = () => {};
   /** Called when the answer to a call has come, before the caller sees it. */
@@ -48,9 +50,14 @@ export class RecordingTransport implements Transport {
   ): Promise<Calls[M]['response']> {
     this.calls.push(method);
     this.onCall(method);
-    const answer = await this.#inner.unary(endpoint, method, request, options);
-    this.onAnswer(method);
-    return answer;
+    this.unanswered += 1;
+    try {
+      const answer = await this.#inner.unary(endpoint, method, request, options);
+      this.onAnswer(method);
+      return answer;
+    } finally {
+      this.unanswered -= 1;
+    }
   }
 
   watchStream(endpoint: string, listener: StreamListener<WatchMessage>): Stream<WatchCommand> {
