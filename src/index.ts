@@ -22,6 +22,8 @@ export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from 
 export type { Group, GroupOptions, JoinOptions } from './membership/group.js';
 export type { Membership } from './membership/membership.js';
 export type { GroupChange, Member, Roll, UnreadableMember } from './membership/roll.js';
+export type { ShardWork } from './membership/shard-workers.js';
+export type { ShardRunOptions, Shards, ShardState } from './membership/shards.js';
 export type { Backoff } from './queue/job.js';
 export type { CronTiming, IntervalTiming, Timing } from './queue/calendar.js';
 export type { DeadLetter, DeadLetters } from './queue/dead-letters.js';

@@ -120,6 +120,7 @@ const settings: readonly RegExp[] = [
   /\/latch\/[^/]+\/(count$|arrived\/)/,
   // What has become of a round: after a crash it may stay until the next one.
   /\/(cyclic|double)-barrier\/[^/]+\/(leave\/[^/]+\/)?out(\/|$)/,
+  /\/shards\/[^/]+$/,
   /\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/,
 ];
 

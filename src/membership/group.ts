@@ -7,6 +7,8 @@ import { GroupLayout } from './group-layout.js';
 import { Card, Membership } from './membership.js';
 import { Registration } from './registration.js';
 import { changeOf, type GroupChange, type Roll, RollReader } from './roll.js';
+import { checkShards, Shards } from './shards.js';
+import { ShardsLayout } from './shards-layout.js';
 import { Values } from './values.js';
 
 export interface GroupOptions<Schema extends StandardSchema = StandardSchema> {
@@ -100,6 +102,23 @@ export class Group<Schema extends StandardSchema = StandardSchema<string>> {
       last = now;
       if (isFirst || change.joined.length + change.updated.length + change.left.length > 0) yield change;
     }
+  }
+
+  /**
+   * Work divided among the members: all that take part name the same number. No I/O.
+   *
+   * @param count how many shards there are, up to 100,000
+   * @throws TypeError, RangeError for a bad number
+   */
+  shards(count: number): Shards<Membership<Schema>> {
+    const { title } = this.#layout;
+    const connection = this.#connection;
+    const layout = new ShardsLayout(connection.namespace, this.#layout, checkShards(count, title));
+    return new Shards(connection, layout, async (signal) => {
+      if (!this.#values.areText)
+        throw new TypeError(`${title}: run needs a member, whose value the schema describes`);
+      return this.join('', { signal });
+    });
   }
 
   #reader(): RollReader<Schema> {

@@ -9,6 +9,10 @@ export class Values<Schema extends StandardSchema> {
     this.#schema = schema;
   }
 
+  get areText(): boolean {
+    return this.#schema === undefined;
+  }
+
   /** @throws TypeError for what is no text; InvalidValueError if the schema refuses it, or it is no JSON */
   async write(value: InferInput<Schema>, what: string): Promise<string> {
     if (!this.#schema) return checkText(value, what);
