@@ -25,6 +25,7 @@ import { MultiLock } from './lock/multi-lock.js';
 import type { LockOptions, ReentrantOptions } from './lock/options.js';
 import { RwLock } from './lock/rw-lock.js';
 import { Semaphore, type SemaphoreOptions } from './lock/semaphore.js';
+import { Group, type GroupOptions } from './membership/group.js';
 import { Queue } from './queue/queue.js';
 import type { QueueOptions } from './queue/queue-options.js';
 import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
@@ -126,6 +127,14 @@ export class Conclave implements AsyncDisposable {
   /** Opens once `count` have arrived, and stays open. No I/O. @throws TypeError, RangeError for a bad name or count */
   latch(place: Place, options: LatchOptions): CountDownLatch {
     return new CountDownLatch(this.#parts.connection, place, options);
+  }
+
+  /** Who is there, with values that a schema checks; without one they are text. No I/O. @throws TypeError, RangeError for a bad name */
+  group<Schema extends StandardSchema = StandardSchema<string>>(
+    name: string,
+    options: GroupOptions<Schema> = {},
+  ): Group<Schema> {
+    return new Group(this.#parts.connection, name, options);
   }
 
   /** A queue of jobs whose values a schema checks. No I/O. @throws TypeError, RangeError for a bad name or option */

@@ -19,6 +19,9 @@ export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js'
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
+export type { Group, GroupOptions, JoinOptions } from './membership/group.js';
+export type { Membership } from './membership/membership.js';
+export type { GroupChange, Member, Roll, UnreadableMember } from './membership/roll.js';
 export type { Backoff } from './queue/job.js';
 export type { CronTiming, IntervalTiming, Timing } from './queue/calendar.js';
 export type { DeadLetter, DeadLetters } from './queue/dead-letters.js';

@@ -3,7 +3,15 @@
  * keeps it, since clients of different versions share it during a rolling deploy.
  */
 export type LineFolder =
-  'lock' | 'rw' | 'semaphore' | 'election' | 'queue' | 'double-barrier' | 'cyclic-barrier' | 'latch';
+  | 'lock'
+  | 'rw'
+  | 'semaphore'
+  | 'election'
+  | 'queue'
+  | 'double-barrier'
+  | 'cyclic-barrier'
+  | 'latch'
+  | 'group';
 
 /** A name within the namespace, or a raw prefix shared with other programs (Go's layout: `<path>/<ticket>`). */
 export type Place = string | { readonly path: string };
