@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { checkNamespace, type Place } from './base/keys.js';
 import { checkOptions } from './base/wait.js';
 import { type FoundationOptions, checkTtl, keepProcessAlive } from './conclave-options.js';
+import { atomicallyOnce } from './session/atomically-once.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import {
   forceRelease,
@@ -30,6 +31,8 @@ import type { QueueOptions } from './queue/queue-options.js';
 import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 import { RecipeQueue } from './queue/recipe-queue.js';
 import type { StandardSchema } from './base/schema.js';
+import type { AtomicOptions } from './store/atomically.js';
+import type { Transaction } from './store/staged.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
 
@@ -149,6 +152,11 @@ export class Conclave implements AsyncDisposable {
     return options.prioritized
       ? new RecipePriorityQueue(connection, place.path)
       : new RecipeQueue(connection, place.path);
+  }
+
+  /** As `atomically(conclave.store, body)`, but exactly once whatever becomes of an answer: it writes a receipt, too, and needs a session. */
+  atomically<T>(body: (txn: Transaction) => T | Promise<T>, options: AtomicOptions = {}): Promise<T> {
+    return atomicallyOnce(this.#parts.connection, body, options);
   }
 
   /**

@@ -84,6 +84,8 @@ export {
 } from './base/errors.js';
 
 export type { Store } from './store/store.js';
+export { type AtomicOptions, atomically } from './store/atomically.js';
+export type { Pair, StagedPutOptions, Transaction } from './store/staged.js';
 export type { CallOptions } from './store/caller.js';
 export type { GrantOptions, Lease, Leases, LeaseStatus } from './store/lease.js';
 export type { Renewal } from './store/keep-alive.js';
