@@ -20,6 +20,8 @@ import { DoubleBarrier } from './barrier/double-barrier.js';
 import { Gate } from './barrier/gate.js';
 import { CountDownLatch, type LatchOptions } from './barrier/latch.js';
 import type { BarrierOptions } from './barrier/options.js';
+import { Counter } from './counter/counter.js';
+import { Ids, type IdsOptions } from './counter/ids.js';
 import { Election } from './election/election.js';
 import { Mutex } from './lock/mutex.js';
 import { MultiLock } from './lock/multi-lock.js';
@@ -129,6 +131,16 @@ export class Conclave implements AsyncDisposable {
   /** Opens once `count` have arrived, and stays open. No I/O. @throws TypeError, RangeError for a bad name or count */
   latch(place: Place, options: LatchOptions): CountDownLatch {
     return new CountDownLatch(this.#parts.connection, place, options);
+  }
+
+  /** A number that all add to. No I/O. @throws TypeError, RangeError for a bad name */
+  counter(name: string): Counter {
+    return new Counter(this.#parts.connection, name);
+  }
+
+  /** Numbers that no two get. No I/O. @throws TypeError, RangeError for a bad name or option */
+  ids(name: string, options: IdsOptions = {}): Ids {
+    return new Ids(this.#parts.connection, name, options);
   }
 
   /** A queue of jobs whose values a schema checks. No I/O. @throws TypeError, RangeError for a bad name or option */

@@ -43,6 +43,8 @@ export type { BarrierOptions } from './barrier/options.js';
 export type { Pass } from './barrier/pass.js';
 export type { CloseGateOptions, Gate } from './barrier/gate.js';
 export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
+export type { Counter, CounterState } from './counter/counter.js';
+export type { Ids, IdsOptions } from './counter/ids.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
