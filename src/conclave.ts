@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { checkNamespace, type Place } from './base/keys.js';
 import { checkOptions } from './base/wait.js';
 import { type FoundationOptions, checkTtl, keepProcessAlive } from './conclave-options.js';
+import { atomicallyOnce } from './session/atomically-once.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import {
   forceRelease,
@@ -19,6 +20,8 @@ import { DoubleBarrier } from './barrier/double-barrier.js';
 import { Gate } from './barrier/gate.js';
 import { CountDownLatch, type LatchOptions } from './barrier/latch.js';
 import type { BarrierOptions } from './barrier/options.js';
+import { Counter } from './counter/counter.js';
+import { Ids, type IdsOptions } from './counter/ids.js';
 import { Election } from './election/election.js';
 import { Mutex } from './lock/mutex.js';
 import { MultiLock } from './lock/multi-lock.js';
@@ -31,6 +34,8 @@ import type { QueueOptions } from './queue/queue-options.js';
 import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 import { RecipeQueue } from './queue/recipe-queue.js';
 import type { StandardSchema } from './base/schema.js';
+import type { AtomicOptions } from './store/atomically.js';
+import type { Transaction } from './store/staged.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
 
@@ -137,6 +142,16 @@ export class Conclave implements AsyncDisposable {
     return new Group(this.#parts.connection, name, options);
   }
 
+  /** A number that all add to. No I/O. @throws TypeError, RangeError for a bad name */
+  counter(name: string): Counter {
+    return new Counter(this.#parts.connection, name);
+  }
+
+  /** Numbers that no two get. No I/O. @throws TypeError, RangeError for a bad name or option */
+  ids(name: string, options: IdsOptions = {}): Ids {
+    return new Ids(this.#parts.connection, name, options);
+  }
+
   /** A queue of jobs whose values a schema checks. No I/O. @throws TypeError, RangeError for a bad name or option */
   queue<Schema extends StandardSchema>(
     name: string,
@@ -158,6 +173,11 @@ export class Conclave implements AsyncDisposable {
     return options.prioritized
       ? new RecipePriorityQueue(connection, place.path)
       : new RecipeQueue(connection, place.path);
+  }
+
+  /** As `atomically(conclave.store, body)`, but exactly once whatever becomes of an answer: it writes a receipt, too, and needs a session. */
+  atomically<T>(body: (txn: Transaction) => T | Promise<T>, options: AtomicOptions = {}): Promise<T> {
+    return atomicallyOnce(this.#parts.connection, body, options);
   }
 
   /**

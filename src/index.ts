@@ -48,6 +48,8 @@ export type { BarrierOptions } from './barrier/options.js';
 export type { Pass } from './barrier/pass.js';
 export type { CloseGateOptions, Gate } from './barrier/gate.js';
 export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
+export type { Counter, CounterState } from './counter/counter.js';
+export type { Ids, IdsOptions } from './counter/ids.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
@@ -89,6 +91,8 @@ export {
 } from './base/errors.js';
 
 export type { Store } from './store/store.js';
+export { type AtomicOptions, atomically } from './store/atomically.js';
+export type { Pair, StagedPutOptions, Transaction } from './store/staged.js';
 export type { CallOptions } from './store/caller.js';
 export type { GrantOptions, Lease, Leases, LeaseStatus } from './store/lease.js';
 export type { Renewal } from './store/keep-alive.js';

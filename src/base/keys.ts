@@ -76,6 +76,16 @@ export function gateKey(namespace: string, place: Place): string {
   return typeof place === 'string' ? `${namespace}/gate/${encodeName(place)}` : pathOf(place);
 }
 
+/** The key of a counter. @throws TypeError, RangeError for a bad name */
+export function counterKey(namespace: string, name: string): string {
+  return `${namespace}/counter/${encodeName(name)}`;
+}
+
+/** Where the first id is that nobody has. @throws TypeError, RangeError for a bad name */
+export function idsKey(namespace: string, name: string): string {
+  return `${namespace}/ids/${encodeName(name)}`;
+}
+
 function pathOf(place: Place): string {
   const path: unknown = (place as { readonly path: string } | null | undefined)?.path; // from plain JavaScript
   if (typeof path !== 'string' || path === '') {
@@ -117,6 +127,7 @@ export function quotaProbeKey(namespace: string): string {
 const settings: readonly RegExp[] = [
   /\/semaphore\/[^/]+\/(limit|before)$/,
   /\/gate\/[^/]+$/,
+  /\/(counter|ids)\/[^/]+$/,
   /\/latch\/[^/]+\/(count$|arrived\/)/,
   // What has become of a round: after a crash it may stay until the next one.
   /\/(cyclic|double)-barrier\/[^/]+\/(leave\/[^/]+\/)?out(\/|$)/,

@@ -44,6 +44,8 @@ export class Store {
   readonly lease: Leases;
   /** The default limit of a call, milliseconds. */
   readonly timeoutMs: number;
+  /** @internal */
+  readonly runtime: Runtime;
   readonly #caller: Caller;
   readonly #hub: WatchHub;
   readonly #transport: Transport;
@@ -51,6 +53,7 @@ export class Store {
 
   constructor(transport: Transport, { runtime, timeoutMs = 5_000 }: StoreOptions) {
     this.#transport = transport;
+    this.runtime = runtime;
     this.#endpoints = new Endpoints(runtime, transport.endpoints);
     this.timeoutMs = checkTimeout(timeoutMs);
     this.#caller = new Caller(transport, runtime, this.#endpoints, timeoutMs);
