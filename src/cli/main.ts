@@ -4,6 +4,7 @@ import { barrier, barrierHelp } from './barrier.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
+import { kv, kvHelp } from './kv.js';
 import { lock, lockHelp } from './lock.js';
 import { ls, lsHelp } from './ls.js';
 import { harmless } from './printing.js';
@@ -39,6 +40,7 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'put jobs, run a command for each, see how they fare',
   },
   barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
+  kv: { run: kv, help: kvHelp, summary: 'keys and values of etcd as they are' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,
