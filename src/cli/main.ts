@@ -4,6 +4,7 @@ import { barrier, barrierHelp } from './barrier.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
+import { kv, kvHelp } from './kv.js';
 import { lock, lockHelp } from './lock.js';
 import { ls, lsHelp } from './ls.js';
 import { harmless } from './printing.js';
@@ -41,6 +42,7 @@ const commands: Readonly<Record<string, Command>> = {
   },
   barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
   members: { run: members, help: membersHelp, summary: 'who belongs to a group, and has its shards' },
+  kv: { run: kv, help: kvHelp, summary: 'keys and values of etcd as they are' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,
