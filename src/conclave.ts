@@ -14,6 +14,9 @@ import type { LineKind } from './session/line-kinds.js';
 import { type ListEntry, listLines, type ListOptions } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
+import { LiveSettings } from './config/live-settings.js';
+import { LiveValue } from './config/live-value.js';
+import type { ConfigOptions, SettingsOptions } from './config/options.js';
 import { CyclicBarrier } from './barrier/cyclic-barrier.js';
 import { DoubleBarrier } from './barrier/double-barrier.js';
 import { Gate } from './barrier/gate.js';
@@ -29,7 +32,7 @@ import { Queue } from './queue/queue.js';
 import type { QueueOptions } from './queue/queue-options.js';
 import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 import { RecipeQueue } from './queue/recipe-queue.js';
-import type { StandardSchema } from './base/schema.js';
+import type { InferInput, InferOutput, StandardSchema } from './base/schema.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
 
@@ -149,6 +152,28 @@ export class Conclave implements AsyncDisposable {
     return options.prioritized
       ? new RecipePriorityQueue(connection, place.path)
       : new RecipeQueue(connection, place.path);
+  }
+
+  /** A value of configuration, kept up to date; a path is the key itself. No I/O. @throws TypeError, RangeError, InvalidValueError for a bad place or option */
+  config<Schema extends StandardSchema>(
+    place: Place,
+    options: ConfigOptions<Schema, InferInput<Schema>> & { readonly schema: Schema },
+  ): LiveValue<InferOutput<Schema>, InferInput<Schema>>;
+  /** The same; `Value` is what its programs have agreed on, nothing checks it. */
+  config<Value = unknown>(place: Place, options?: { readonly fallback?: Value }): LiveValue<Value>;
+  config(place: Place, options: ConfigOptions = {}): LiveValue<unknown> {
+    return new LiveValue(this.#parts.connection, place, options);
+  }
+
+  /** A tree of settings, a key for each. No I/O. @throws TypeError, RangeError for a bad place or option */
+  settings<Schema extends StandardSchema>(
+    place: Place,
+    options: SettingsOptions<Schema> & { readonly schema: Schema },
+  ): LiveSettings<InferOutput<Schema>, InferInput<Schema>>;
+  /** The same; nothing checks them. */
+  settings<Value = unknown>(place: Place): LiveSettings<Value>;
+  settings(place: Place, options: SettingsOptions = {}): LiveSettings<unknown> {
+    return new LiveSettings(this.#parts.connection, place, options);
   }
 
   /**
