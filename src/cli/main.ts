@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { barrier, barrierHelp } from './barrier.js';
+import { config, configHelp } from './config.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
@@ -39,6 +40,7 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'put jobs, run a command for each, see how they fare',
   },
   barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
+  config: { run: config, help: configHelp, summary: 'values that running programs follow' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,
