@@ -3,7 +3,7 @@ import { checkOptions, raceSignal, Wait, type WaitOptions } from '../base/wait.j
 import type { Change } from './change.js';
 import { commit, type Committed } from './commit.js';
 import { retry } from './retry.js';
-import { Snapshot } from './snapshot.js';
+import { Snapshot } from './at-one-revision.js';
 import { Staged, type Transaction } from './staged.js';
 import type { Store } from './store.js';
 
