@@ -23,7 +23,7 @@ export class Snapshot {
   readonly #waiting: Read[] = [];
   #isBusy = false;
   #revision = 0n;
-  #isCompacted = false;
+  #isUnreadable = false;
 
   constructor(store: Store, signal: AbortSignal) {
     this.#store = store;
@@ -35,9 +35,9 @@ export class Snapshot {
     return this.#revision;
   }
 
-  /** The revision has been compacted away in the meantime: only a new snapshot can be read. */
-  get isCompacted(): boolean {
-    return this.#isCompacted;
+  /** Its revision has been compacted away, or a member that lags has not seen it: only a new snapshot can be read. */
+  get isUnreadable(): boolean {
+    return this.#isUnreadable;
   }
 
   read(range: KeyRange): Promise<GetResult> {
@@ -61,7 +61,7 @@ export class Snapshot {
       this.#revision ||= revision;
       reads.forEach(({ resolve }, i) => resolve(results[i] as GetResult));
     } catch (error) {
-      this.#isCompacted ||= isConclaveError(error, 'COMPACTED');
+      this.#isUnreadable ||= isConclaveError(error, 'COMPACTED') || isConclaveError(error, 'FUTURE_REVISION');
       for (const { reject } of reads) reject(error);
     }
   }
