@@ -29,7 +29,7 @@ export const transactionMutants = [
   },
   {
     name: 'reads each key of a transaction as it is now',
-    file: 'src/store/snapshot.ts',
+    file: 'src/store/at-one-revision.ts',
     find: 'get(range, { revision: this.#revision })',
     replace: 'get(range)',
     test: contract,
