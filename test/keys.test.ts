@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import {
   checkNamespace,
+  configKey,
   decodeName,
   delayKey,
   encodeName,
@@ -75,6 +76,9 @@ const layout = {
   paused: queue.paused,
   upkeep: queue.upkeep + ticketName(lease, 11),
   'a permit': `${queue.permits}t/${ticketName(lease, 12)}`,
+  "config('limits')": configKey('conclave', 'limits'),
+  "config({ path: '/c' })": configKey('conclave', { path: '/c' }),
+  "settings('limits')": `${configKey('conclave', 'limits')}/a/b c`,
   "queue, path '/q'": itemPrefix('/q') + itemName(1_789_473_600_000, 0.123456),
   'with priority 7': priorityKeys('/q', 7).start + String(nextItemName(undefined)),
   'and its guard': priorityKeys('/q', 7).guard,
@@ -122,6 +126,9 @@ it('the layout of the keys is what it has always been', () => {
     paused: 'conclave/queue/q/workers/paused',
     upkeep: 'conclave/queue/q/upkeep/7d3a5c90b1e4f-11',
     'a permit': 'conclave/queue/q/permits/t/7d3a5c90b1e4f-12',
+    "config('limits')": 'conclave/config/limits',
+    "config({ path: '/c' })": '/c',
+    "settings('limits')": 'conclave/config/limits/a/b c',
     "queue, path '/q'": '/q/1789473600000123456',
     'with priority 7': '/q/00007/0000000000000000',
     'and its guard': '__/q/00007',
