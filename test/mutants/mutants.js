@@ -8,6 +8,7 @@
  */
 
 import { barrierMutants } from './barrier.js';
+import { configMutants } from './config.js';
 import { electionMutants } from './election.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
@@ -1648,6 +1649,7 @@ export const mutants = [
   ...recipeMutants,
   ...transactionMutants,
   ...barrierMutants,
+  ...configMutants,
   ...barrierMutants,
   ...recipeMutants,
 ];
