@@ -19,6 +19,11 @@ export type { MultiHold, MultiLock, MultiLockState } from './lock/multi-lock.js'
 export type { Mutex, MutexState } from './lock/mutex.js';
 export type { ReadHold, RwLock, RwLockState, WriteHold } from './lock/rw-lock.js';
 export type { PermitOptions, Semaphore, SemaphoreOptions, SemaphoreState } from './lock/semaphore.js';
+export type { Group, GroupOptions, JoinOptions } from './membership/group.js';
+export type { Membership } from './membership/membership.js';
+export type { GroupChange, Member, Roll, UnreadableMember } from './membership/roll.js';
+export type { ShardWork } from './membership/shard-workers.js';
+export type { ShardRunOptions, Shards, ShardState } from './membership/shards.js';
 export type { Backoff } from './queue/job.js';
 export type { CronTiming, IntervalTiming, Timing } from './queue/calendar.js';
 export type { DeadLetter, DeadLetters } from './queue/dead-letters.js';
@@ -36,6 +41,10 @@ export type { ScheduleOptions } from './queue/schedules.js';
 export type { WorkOptions } from './queue/work.js';
 export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 export type { RecipeQueue } from './queue/recipe-queue.js';
+export type { LiveSettings, SettingsChange } from './config/live-settings.js';
+export type { ConfigProblem, LiveValue } from './config/live-value.js';
+export type { ConfigOptions, ReadOptions, SettingsOptions } from './config/options.js';
+export type { SetOptions } from './config/writing.js';
 export type { CyclicBarrier, Trip } from './barrier/cyclic-barrier.js';
 export type { DoubleBarrier } from './barrier/double-barrier.js';
 export type { BarrierProgress } from './barrier/entrance.js';
@@ -43,6 +52,8 @@ export type { BarrierOptions } from './barrier/options.js';
 export type { Pass } from './barrier/pass.js';
 export type { CloseGateOptions, Gate } from './barrier/gate.js';
 export type { CountDownLatch, LatchOptions, LatchProgress } from './barrier/latch.js';
+export type { Counter, CounterState } from './counter/counter.js';
+export type { Ids, IdsOptions } from './counter/ids.js';
 export type { Place } from './base/keys.js';
 export type { WaitOptions } from './base/wait.js';
 export type { Bytes } from './base/bytes.js';
@@ -77,6 +88,7 @@ export {
   ResourceExhaustedError,
   SessionLostError,
   type SessionLostReason,
+  type StoredAt,
   UnavailableError,
   UnsupportedError,
   type ValueIssue,
@@ -84,7 +96,24 @@ export {
 } from './base/errors.js';
 
 export type { Store } from './store/store.js';
+export { type AtomicOptions, atomically } from './store/atomically.js';
+export type { Pair, StagedPutOptions, Transaction } from './store/staged.js';
 export type { CallOptions } from './store/caller.js';
+export type {
+  Access,
+  Alarm,
+  AlarmType,
+  ClusterMember,
+  MemberStatus,
+  Permission,
+  StoreHash,
+} from './store/admin-calls.js';
+export type { MemberOptions } from './store/admin-caller.js';
+export type { Auth, NewUserOptions, Roles, Users } from './store/auth.js';
+export type { AddMemberOptions, Cluster, MemberListOptions, MembersResult } from './store/cluster.js';
+export type { IgnoredEndpoint, IgnoredReason, SyncedEndpoints } from './store/cluster-sync.js';
+export type { HashOptions, Maintenance } from './store/maintenance.js';
+export type { SavedSnapshot, SnapshotOptions, SnapshotProgress } from './store/snapshot.js';
 export type { GrantOptions, Lease, Leases, LeaseStatus } from './store/lease.js';
 export type { Renewal } from './store/keep-alive.js';
 export type { WatchNotice, WatchOptions } from './store/watching.js';

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { releases } from '../scripts/etcd-versions.js';
 import { root, run } from './project/program.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'conclave-scripts-'));
@@ -47,5 +48,25 @@ describe('the last line of several runs', () => {
     ['runs without a test', [report('empty.json')], '0 passed, 1 failed'],
   ])('counts %s as a failure', async (_, args, line) => {
     await expect(summary(...args)).rejects.toThrow(line);
+  });
+});
+
+describe('the versions of etcd that are not installed', () => {
+  const building = (env: Record<string, string>): Promise<string> =>
+    run(process.execPath, [join(root, 'scripts/build-etcd.js')], { cwd: folder, env });
+
+  it('are left out without Go, which is said for each', async () => {
+    const said = await building({ PATH: folder, XDG_CACHE_HOME: folder });
+    expect(said).toMatch(/^(etcd 3\.\d+\.\d+: not built: needs Go\n){2}$/);
+  });
+
+  it('are built once', async () => {
+    for (const release of Object.values(releases)) {
+      const built = join(folder, 'conclave', 'etcd', release);
+      mkdirSync(built, { recursive: true });
+      writeFileSync(join(built, 'etcd'), '');
+    }
+    const said = await building({ PATH: folder, XDG_CACHE_HOME: folder });
+    expect(said).toMatch(/^(etcd 3\.\d+\.\d+: found in .+\n){2}$/);
   });
 });

@@ -3,7 +3,15 @@
  * keeps it, since clients of different versions share it during a rolling deploy.
  */
 export type LineFolder =
-  'lock' | 'rw' | 'semaphore' | 'election' | 'queue' | 'double-barrier' | 'cyclic-barrier' | 'latch';
+  | 'lock'
+  | 'rw'
+  | 'semaphore'
+  | 'election'
+  | 'queue'
+  | 'double-barrier'
+  | 'cyclic-barrier'
+  | 'latch'
+  | 'group';
 
 /** A name within the namespace, or a raw prefix shared with other programs (Go's layout: `<path>/<ticket>`). */
 export type Place = string | { readonly path: string };
@@ -68,6 +76,21 @@ export function gateKey(namespace: string, place: Place): string {
   return typeof place === 'string' ? `${namespace}/gate/${encodeName(place)}` : pathOf(place);
 }
 
+/** The key of a counter. @throws TypeError, RangeError for a bad name */
+export function counterKey(namespace: string, name: string): string {
+  return `${namespace}/counter/${encodeName(name)}`;
+}
+
+/** Where the first id is that nobody has. @throws TypeError, RangeError for a bad name */
+export function idsKey(namespace: string, name: string): string {
+  return `${namespace}/ids/${encodeName(name)}`;
+}
+
+/** The key of a value of configuration: a path is the key itself. @throws TypeError, RangeError as `linePrefix` */
+export function configKey(namespace: string, place: Place): string {
+  return typeof place === 'string' ? `${namespace}/config/${encodeName(place)}` : pathOf(place);
+}
+
 function pathOf(place: Place): string {
   const path: unknown = (place as { readonly path: string } | null | undefined)?.path; // from plain JavaScript
   if (typeof path !== 'string' || path === '') {
@@ -109,9 +132,12 @@ export function quotaProbeKey(namespace: string): string {
 const settings: readonly RegExp[] = [
   /\/semaphore\/[^/]+\/(limit|before)$/,
   /\/gate\/[^/]+$/,
+  /\/(counter|ids)\/[^/]+$/,
+  /\/config\/[^/]+(\/|$)/,
   /\/latch\/[^/]+\/(count$|arrived\/)/,
   // What has become of a round: after a crash it may stay until the next one.
   /\/(cyclic|double)-barrier\/[^/]+\/(leave\/[^/]+\/)?out(\/|$)/,
+  /\/shards\/[^/]+$/,
   /\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/,
 ];
 

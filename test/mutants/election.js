@@ -338,7 +338,7 @@ export const electionMutants = [
   },
   {
     name: 'lead with an aborted signal rejects',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'if (signal?.aborted) return;',
     replace: '',
     test: lead,
@@ -346,7 +346,7 @@ export const electionMutants = [
   },
   {
     name: 'lead does not end on close',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'life.endsWith(connection.closing);',
     replace: '',
     test: lead,
@@ -354,7 +354,7 @@ export const electionMutants = [
   },
   {
     name: 'lead tells of a loss that came with the abort',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'life.signal.throwIfAborted();',
     replace: '',
     test: lead,
@@ -362,7 +362,7 @@ export const electionMutants = [
   },
   {
     name: 'lead goes on without its session',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'return !isForOneSession;',
     replace: 'return isForOneSession || !isForOneSession;',
     test: lead,
@@ -370,7 +370,7 @@ export const electionMutants = [
   },
   {
     name: 'lead ends when its ticket was removed',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: "isConclaveError(error, 'CONFLICT') ||",
     replace: '',
     test: lead,
@@ -378,7 +378,7 @@ export const electionMutants = [
   },
   {
     name: 'lead ends when the store is full',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: "isConclaveError(error, 'RESOURCE_EXHAUSTED') ||",
     replace: '',
     test: lead,
@@ -386,7 +386,7 @@ export const electionMutants = [
   },
   {
     name: 'every loss makes the next pause longer',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: "if (term === 'lost') failures = 0;",
     replace: '',
     test: lead,
@@ -394,7 +394,7 @@ export const electionMutants = [
   },
   {
     name: 'errors are counted although there was success in between',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: "if (term === 'done') {\n        failures = 0;",
     replace: "if (term === 'done') {",
     test: lead,
@@ -402,7 +402,7 @@ export const electionMutants = [
   },
   {
     name: 'no pause after the callback has returned',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'await sleep(runtime, pauseMs, { signal: life.signal });',
     replace: 'await sleep(runtime, 0, { signal: life.signal });',
     test: lead,
@@ -410,7 +410,7 @@ export const electionMutants = [
   },
   {
     name: 'a long pause is cut to a minute',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'Math.min(Math.max(maxPauseMs, shortestMs), ',
     replace: 'Math.min(maxPauseMs, ',
     test: lead,
@@ -418,7 +418,7 @@ export const electionMutants = [
   },
   {
     name: 'pauses after errors grow without limit',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'const maxPauseMs = 60_000;',
     replace: 'const maxPauseMs = 3_600_000;',
     test: lead,
@@ -443,8 +443,8 @@ export const electionMutants = [
   },
   {
     name: 'a callback that was told to stop is not waited for',
-    file: 'src/election/lead.ts',
-    find: 'await settledWithin(connection.runtime, raceSignal(over, connection.closed), drainTimeoutMs);',
+    file: 'src/session/whenever-held.ts',
+    find: 'else await settledWithin(connection.runtime, draining, drainTimeoutMs);',
     replace: '',
     test: lead,
     title:
@@ -452,32 +452,32 @@ export const electionMutants = [
   },
   {
     name: 'a callback that was told to stop is waited for without end',
-    file: 'src/election/lead.ts',
-    find: 'await settledWithin(connection.runtime, raceSignal(over, connection.closed), drainTimeoutMs);',
-    replace: 'await raceSignal(over, connection.closed).catch(() => {});',
+    file: 'src/session/whenever-held.ts',
+    find: 'else await settledWithin(connection.runtime, draining, drainTimeoutMs);',
+    replace: 'else await draining.catch(() => {});',
     test: lead,
     title: 'resolves after drainTimeoutMs, and leaves the key to a callback that still runs until it ends',
   },
   {
     name: 'lead waits for longer than close',
-    file: 'src/election/lead.ts',
-    find: 'raceSignal(over, connection.closed), drainTimeoutMs',
-    replace: 'over, drainTimeoutMs',
+    file: 'src/session/whenever-held.ts',
+    find: 'raceSignal(over, connection.closed)',
+    replace: 'over',
     test: lead,
     title:
       'during a callback that does not end: it rejects when close has waited enough, and leaves no timer',
   },
   {
     name: 'close does not wait for a callback that has lost its leadership',
-    file: 'src/election/lead.ts',
-    find: 'connection.track(leadership.during(work, signal))',
-    replace: 'leadership.during(work, signal)',
+    file: 'src/session/whenever-held.ts',
+    find: 'connection.track(hold.during(work, signal))',
+    replace: 'hold.during(work, signal)',
     test: lead,
     title: 'during a callback that has lost its leadership: close waits for it all the same',
   },
   {
     name: 'any lost lock is taken for the leadership',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'if (isRefused && error.key === key) return true;',
     replace: 'if (isRefused && key) return true;',
     test: lead,
@@ -485,7 +485,7 @@ export const electionMutants = [
   },
   {
     name: 'a refused write is an error of the callback',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'if (isRefused && error.key === key) return true;',
     replace: '',
     test: lead,
@@ -493,7 +493,7 @@ export const electionMutants = [
   },
   {
     name: 'after a loss every error counts as its consequence',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: "if (error.name === 'AbortError') return true;",
     replace: 'return true;',
     test: lead,
@@ -501,7 +501,7 @@ export const electionMutants = [
   },
   {
     name: 'the same loss, told by something else, is an error',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'return cause !== undefined && (error === cause || error.cause === cause);',
     replace: 'return false;',
     test: lead,
@@ -517,7 +517,7 @@ export const electionMutants = [
   },
   {
     name: 'fuzz: what is thrown because of a loss is an error',
-    file: 'src/election/lead.ts',
+    file: 'src/session/whenever-held.ts',
     find: 'if (error === reason) return true;',
     replace: '',
     test: fuzz,

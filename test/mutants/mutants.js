@@ -11,6 +11,7 @@ import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
+import { transactionMutants } from './transactions.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -1645,6 +1646,7 @@ export const mutants = [
   ...electionMutants,
   ...queueMutants,
   ...recipeMutants,
+  ...transactionMutants,
   ...barrierMutants,
   ...barrierMutants,
   ...recipeMutants,

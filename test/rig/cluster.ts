@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import type { Certificates } from './certificates.js';
+import { type EtcdVersion, programOf } from './etcd-version.js';
 import { Member } from './member.js';
 import { freePorts } from './ports.js';
 
@@ -14,6 +15,8 @@ const run = promisify(execFile);
 export interface ClusterOptions {
   /** @default 1 */
   readonly members?: 1 | 3;
+  /** @default the installed one */
+  readonly version?: EtcdVersion;
   /** Further flags for every member, e.g. `--auth-token-ttl=4`. */
   readonly flags?: readonly string[];
   /** Clients speak TLS, with the server certificate of this set. @default plain text */
@@ -35,7 +38,7 @@ export class Cluster implements AsyncDisposable {
   #root: string | undefined;
 
   private constructor(options: ClusterOptions, directory: string, ports: readonly number[]) {
-    const { members = 1, certificates } = options;
+    const { members = 1, version = 'installed', certificates } = options;
     const scheme = certificates ? 'https' : 'http';
     const names = Array.from({ length: members }, (_, i) => `m${i}`);
     const clients = ports.slice(0, members).map((port) => `${scheme}://127.0.0.1:${port}`);
@@ -47,7 +50,7 @@ export class Cluster implements AsyncDisposable {
     this.#members = names.map((name, i) => {
       const client = clients[i]!;
       const peer = peers[i]!;
-      return new Member(join(directory, name), [
+      return new Member(programOf(version), join(directory, name), [
         `--name=${name}`,
         `--listen-client-urls=${client}`,
         `--advertise-client-urls=${client}`,

@@ -8,13 +8,15 @@ const guardScript = 'read -r line; kill -9 "$0"; rm -rf "$1"; rmdir "$(dirname "
  * nothing outlives a test run that crashes or is killed.
  */
 export class Member {
+  readonly #program: string;
   readonly #directory: string;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
   #log = '';
 
-  constructor(directory: string, args: readonly string[]) {
+  constructor(program: string, directory: string, args: readonly string[]) {
+    this.#program = program;
     this.#directory = directory;
     this.#args = [`--data-dir=${directory}`, ...args];
   }
@@ -30,7 +32,7 @@ export class Member {
 
   start(): void {
     if (this.#process) throw new Error('this member is running');
-    const etcd = spawn('etcd', this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const etcd = spawn(this.#program, this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = etcd;
     etcd.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-4_000);
