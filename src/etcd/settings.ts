@@ -1,3 +1,4 @@
+import { endpointText } from '../base/endpoint-text.js';
 import type { Runtime } from '../base/runtime.js';
 import { fromEtcd3 } from './etcd3-options.js';
 import type { EtcdTransportOptions } from './options.js';
@@ -64,7 +65,7 @@ export function checkEndpoint(endpoint: string, withTls: boolean): void {
   const match = /^(https?):\/\/(?:\[[\da-fA-F:.]+\]|[^\s/:,@?#[\]]+):(\d{1,5})$/.exec(endpoint);
   const port = Number(match?.[2]);
   if (!match || port < 1 || port > 65_535)
-    throw new TypeError(`endpoint must be http(s)://host:port, not ${JSON.stringify(endpoint)}`);
+    throw new TypeError(`endpoint must be http(s)://host:port, not ${endpointText(endpoint)}`);
   // Whoever gives certificates believes the connection is safe.
   if (withTls && match[1] === 'http') throw new TypeError(`tls is given, but ${endpoint} is not https`);
 }

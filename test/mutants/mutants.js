@@ -758,8 +758,8 @@ export const mutants = [
   {
     name: 'a refused creation is final at once',
     file: 'src/store/watch-hub.ts',
-    find: 'if (watch.refusals++ === 0) {',
-    replace: 'if (watch.refusals++ < 0) {',
+    find: "if (outcomeOf(error) === 'not-done' || watch.refusals === 0) {",
+    replace: "if (outcomeOf(error) === 'not-done') {",
     test: watchHub,
     title: 'is tried again once on a new stream',
   },
