@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import { checkNamespace, type Place } from './base/keys.js';
 import { checkOptions } from './base/wait.js';
 import { type FoundationOptions, checkTtl, keepProcessAlive } from './conclave-options.js';
-import { atomicallyOnce } from './session/atomically-once.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import {
   forceRelease,
@@ -15,36 +14,9 @@ import type { LineKind } from './session/line-kinds.js';
 import { type ListEntry, listLines, type ListOptions } from './session/line-list.js';
 import type { Session } from './session/session.js';
 import type { TicketInfo } from './session/ticket-value.js';
-import { CyclicBarrier } from './barrier/cyclic-barrier.js';
-import { DoubleBarrier } from './barrier/double-barrier.js';
-import { Gate } from './barrier/gate.js';
-import { CountDownLatch, type LatchOptions } from './barrier/latch.js';
-import type { BarrierOptions } from './barrier/options.js';
-import { Counter } from './counter/counter.js';
-import { Ids, type IdsOptions } from './counter/ids.js';
-import { Election } from './election/election.js';
-import { Mutex } from './lock/mutex.js';
-import { MultiLock } from './lock/multi-lock.js';
-import type { LockOptions, ReentrantOptions } from './lock/options.js';
-import { RwLock } from './lock/rw-lock.js';
-import { Semaphore, type SemaphoreOptions } from './lock/semaphore.js';
-import { Group, type GroupOptions } from './membership/group.js';
-import { Queue } from './queue/queue.js';
-import type { QueueOptions } from './queue/queue-options.js';
-import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
-import { RecipeQueue } from './queue/recipe-queue.js';
-import type { StandardSchema } from './base/schema.js';
-import type { AtomicOptions } from './store/atomically.js';
-import type { Transaction } from './store/staged.js';
 import { Store } from './store/store.js';
 import type { Transport } from './store/transport.js';
-
-/** What `Conclave` and `SessionConclave` are made of. */
-interface Parts {
-  readonly connection: Connection;
-  /** Closes what was opened for this Conclave alone. */
-  readonly closeStore: () => Promise<void>;
-}
+import { Primitives } from './primitives.js';
 
 /**
  * A connection to a store, and the primitives on it. One per process is enough: all share one session, opened by the
@@ -52,10 +24,11 @@ interface Parts {
  *
  * Close it, or dispose of it: an open Conclave on etcd keeps the process alive.
  */
-export class Conclave implements AsyncDisposable {
+export class Conclave extends Primitives implements AsyncDisposable {
   /** The key-value store below: read, write, watch, and guard transactions with `hold.guard()`. */
   readonly store: Store;
-  readonly #parts: Parts;
+  /** Closes what was opened for this Conclave alone. */
+  readonly #closeStore: () => Promise<void>;
   #closed: Promise<void> | undefined;
 
   /** For `connect` and for simulations: over any transport. No I/O. @throws TypeError, RangeError for bad options */
@@ -70,114 +43,21 @@ export class Conclave implements AsyncDisposable {
     const holder = { name, host, pid, ns: namespace };
     const connection = new Connection(store, { runtime, namespace, ttlMs: checkTtl(sessionTtlMs), holder });
     const keeper = options.keepsAlive ? keepProcessAlive(runtime) : undefined;
-    return new Conclave({
-      connection,
-      closeStore: async () => {
-        await store.close();
-        keeper?.cancel();
-      },
+    return new Conclave(connection, async () => {
+      await store.close();
+      keeper?.cancel();
     });
   }
 
-  protected constructor(parts: Parts) {
-    this.#parts = parts;
-    this.store = parts.connection.store;
+  protected constructor(connection: Connection, closeStore: () => Promise<void>) {
+    super(connection);
+    this.store = connection.store;
+    this.#closeStore = closeStore;
   }
 
   /** First part of every key. */
   get namespace(): string {
-    return this.#parts.connection.namespace;
-  }
-
-  /** A fair mutual-exclusion lock. No I/O. @throws TypeError, RangeError for a bad name or option */
-  mutex(place: Place, options: LockOptions = {}): Mutex {
-    return new Mutex(this.#parts.connection, place, options);
-  }
-
-  /** A fair read/write lock: readers share, a writer is alone. No I/O. @throws TypeError, RangeError for a bad name or option */
-  rwLock(place: Place, options: ReentrantOptions = {}): RwLock {
-    return new RwLock(this.#parts.connection, place, options);
-  }
-
-  /** A fair, weighted semaphore. No I/O. @throws TypeError, RangeError for a bad name or limit */
-  semaphore(place: Place, options: SemaphoreOptions = {}): Semaphore {
-    return new Semaphore(this.#parts.connection, place, options);
-  }
-
-  /** Several mutexes at once, all or nothing; up to 60. No I/O. @throws TypeError, RangeError for bad names or options */
-  multiLock(places: readonly Place[], options: LockOptions = {}): MultiLock {
-    return new MultiLock(this.#parts.connection, places, options);
-  }
-
-  /** One of many leads. No I/O. @throws TypeError, RangeError for a bad name */
-  election(place: Place): Election {
-    return new Election(this.#parts.connection, place);
-  }
-
-  /** What all wait at while it is closed. With `{ path }` the path is the key, as for etcd's Barrier. No I/O. @throws TypeError, RangeError for a bad name */
-  gate(place: Place): Gate {
-    return new Gate(this.#parts.connection, place);
-  }
-
-  /** Parties that enter and leave together. No I/O. @throws TypeError, RangeError for a bad name or number of parties */
-  doubleBarrier(place: Place, options: BarrierOptions): DoubleBarrier {
-    return new DoubleBarrier(this.#parts.connection, place, options);
-  }
-
-  /** Parties that wait for each other, round after round. No I/O. @throws TypeError, RangeError for a bad name or number of parties */
-  cyclicBarrier(place: Place, options: BarrierOptions): CyclicBarrier {
-    return new CyclicBarrier(this.#parts.connection, place, options);
-  }
-
-  /** Opens once `count` have arrived, and stays open. No I/O. @throws TypeError, RangeError for a bad name or count */
-  latch(place: Place, options: LatchOptions): CountDownLatch {
-    return new CountDownLatch(this.#parts.connection, place, options);
-  }
-
-  /** Who is there, with values that a schema checks; without one they are text. No I/O. @throws TypeError, RangeError for a bad name */
-  group<Schema extends StandardSchema = StandardSchema<string>>(
-    name: string,
-    options: GroupOptions<Schema> = {},
-  ): Group<Schema> {
-    return new Group(this.#parts.connection, name, options);
-  }
-
-  /** A number that all add to. No I/O. @throws TypeError, RangeError for a bad name */
-  counter(name: string): Counter {
-    return new Counter(this.#parts.connection, name);
-  }
-
-  /** Numbers that no two get. No I/O. @throws TypeError, RangeError for a bad name or option */
-  ids(name: string, options: IdsOptions = {}): Ids {
-    return new Ids(this.#parts.connection, name, options);
-  }
-
-  /** A queue of jobs whose values a schema checks. No I/O. @throws TypeError, RangeError for a bad name or option */
-  queue<Schema extends StandardSchema>(
-    name: string,
-    options: QueueOptions<Schema> & { readonly schema: Schema },
-  ): Queue<Schema>;
-  /** A queue of jobs; `Value` is what its programs have agreed on, nothing checks it. */
-  queue<Value = unknown>(name: string, options?: Omit<QueueOptions, 'schema'>): Queue<StandardSchema<Value>>;
-  /** A queue shared with programs in Go (`recipes.Queue`), at most once. No I/O. @throws TypeError for a bad path */
-  queue(place: { readonly path: string }, options?: { readonly prioritized?: false }): RecipeQueue;
-  /** The same with priorities (`recipes.PriorityQueue`). */
-  queue(place: { readonly path: string }, options: { readonly prioritized: true }): RecipePriorityQueue;
-  queue(
-    place: Place,
-    options: QueueOptions & { readonly prioritized?: boolean } = {},
-  ): Queue | RecipeQueue | RecipePriorityQueue {
-    const { connection } = this.#parts;
-    if (typeof place === 'string') return new Queue(connection, place, options);
-    checkOptions(options, ['prioritized'], 'queue({ path })');
-    return options.prioritized
-      ? new RecipePriorityQueue(connection, place.path)
-      : new RecipeQueue(connection, place.path);
-  }
-
-  /** As `atomically(conclave.store, body)`, but exactly once whatever becomes of an answer: it writes a receipt, too, and needs a session. */
-  atomically<T>(body: (txn: Transaction) => T | Promise<T>, options: AtomicOptions = {}): Promise<T> {
-    return atomicallyOnce(this.#parts.connection, body, options);
+    return this.connection.namespace;
   }
 
   /**
@@ -186,7 +66,7 @@ export class Conclave implements AsyncDisposable {
    * @throws TypeError for an unknown kind
    */
   async *list(options: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
-    yield* listLines(this.#parts.connection, options);
+    yield* listLines(this.connection, options);
   }
 
   /**
@@ -206,7 +86,7 @@ export class Conclave implements AsyncDisposable {
     place: Place,
     options: RequestReleaseOptions = {},
   ): Promise<TicketInfo[]> {
-    return requestRelease(this.#parts.connection, kind, place, options);
+    return requestRelease(this.connection, kind, place, options);
   }
 
   /**
@@ -226,7 +106,7 @@ export class Conclave implements AsyncDisposable {
     place: Place,
     options: ForceReleaseOptions = {},
   ): Promise<TicketInfo | undefined> {
-    return forceRelease(this.#parts.connection, kind, place, options);
+    return forceRelease(this.connection, kind, place, options);
   }
 
   /**
@@ -236,7 +116,7 @@ export class Conclave implements AsyncDisposable {
    * @throws TypeError, RangeError for bad options
    */
   async health(options: HealthOptions = {}): Promise<Health> {
-    return healthOf(this.#parts.connection, options);
+    return healthOf(this.connection, options);
   }
 
   /**
@@ -248,10 +128,10 @@ export class Conclave implements AsyncDisposable {
    */
   async withSession(options: { readonly ttlMs?: number } = {}): Promise<SessionConclave> {
     checkOptions(options, ['ttlMs'], 'withSession');
-    const { connection } = this.#parts;
+    const { connection } = this;
     const { ttlMs = connection.options.ttlMs } = options;
     const own = await connection.withSession(checkTtl(ttlMs));
-    return new SessionConclave({ connection: own.connection, closeStore: async () => {} }, own.session);
+    return new SessionConclave(own.connection, own.session);
   }
 
   /**
@@ -263,7 +143,7 @@ export class Conclave implements AsyncDisposable {
    */
   async close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, ['drainTimeoutMs'], 'close');
-    this.#closed ??= this.#parts.connection.close(options).then(() => this.#parts.closeStore());
+    this.#closed ??= this.connection.close(options).then(() => this.#closeStore());
     return this.#closed;
   }
 
@@ -279,8 +159,8 @@ export class SessionConclave extends Conclave {
   readonly signal: AbortSignal;
   readonly #session: Session;
 
-  constructor(parts: Parts, session: Session) {
-    super(parts);
+  constructor(connection: Connection, session: Session) {
+    super(connection, async () => {});
     this.#session = session;
     this.leaseId = session.leaseId;
     this.signal = session.signal;

@@ -41,6 +41,10 @@ export type { ScheduleOptions } from './queue/schedules.js';
 export type { WorkOptions } from './queue/work.js';
 export type { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 export type { RecipeQueue } from './queue/recipe-queue.js';
+export type { LiveSettings, SettingsChange } from './config/live-settings.js';
+export type { ConfigProblem, LiveValue } from './config/live-value.js';
+export type { ConfigOptions, ReadOptions, SettingsOptions } from './config/options.js';
+export type { SetOptions } from './config/writing.js';
 export type { CyclicBarrier, Trip } from './barrier/cyclic-barrier.js';
 export type { DoubleBarrier } from './barrier/double-barrier.js';
 export type { BarrierProgress } from './barrier/entrance.js';
@@ -84,6 +88,7 @@ export {
   ResourceExhaustedError,
   SessionLostError,
   type SessionLostReason,
+  type StoredAt,
   UnavailableError,
   UnsupportedError,
   type ValueIssue,

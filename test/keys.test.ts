@@ -16,6 +16,8 @@ import {
 import { BarrierKeys } from '../src/barrier/barrier-keys.js';
 import { encodeOutcome } from '../src/barrier/outcome-value.js';
 import { type Conclave, connect, prefix, toText } from '../src/index.js';
+import { GroupLayout } from '../src/membership/group-layout.js';
+import { ShardsLayout } from '../src/membership/shards-layout.js';
 import { QueueLayout } from '../src/queue/layout.js';
 import { itemName, itemPrefix, nextItemName, priorityKeys } from '../src/queue/recipe-keys.js';
 import { lineOf } from '../src/session/line-kinds.js';
@@ -32,6 +34,8 @@ const cyclic = new BarrierKeys('conclave', 'cyclic barrier', 'c');
 const double = new BarrierKeys('conclave', 'double barrier', 'd');
 
 const queue = new QueueLayout('conclave', 'q');
+const group = new GroupLayout('conclave', 'g');
+const shards = new ShardsLayout('conclave', group, 8);
 const id = 'order/42';
 
 const layout = {
@@ -75,6 +79,10 @@ const layout = {
   paused: queue.paused,
   upkeep: queue.upkeep + ticketName(lease, 11),
   'a permit': `${queue.permits}t/${ticketName(lease, 12)}`,
+  "a member of group('g')": group.lineOf('host/7').keyOf(ticketName(lease, 13)),
+  'the plan of its shards': shards.plan.prefix,
+  'one of its shards': shards.lineOf(3).keyOf(ticketName(lease, 14)),
+  'who would have some': shards.candidates.keyOf(ticketName(lease, 15)),
   "queue, path '/q'": itemPrefix('/q') + itemName(1_789_473_600_000, 0.123456),
   'with priority 7': priorityKeys('/q', 7).start + String(nextItemName(undefined)),
   'and its guard': priorityKeys('/q', 7).guard,
@@ -122,6 +130,10 @@ it('the layout of the keys is what it has always been', () => {
     paused: 'conclave/queue/q/workers/paused',
     upkeep: 'conclave/queue/q/upkeep/7d3a5c90b1e4f-11',
     'a permit': 'conclave/queue/q/permits/t/7d3a5c90b1e4f-12',
+    "a member of group('g')": 'conclave/group/g/host%2F7/7d3a5c90b1e4f-13',
+    'the plan of its shards': 'conclave/shards/g',
+    'one of its shards': 'conclave/lock/g%2Fshards%2F3/7d3a5c90b1e4f-14',
+    'who would have some': 'conclave/election/g%2Fshards/7d3a5c90b1e4f-15',
     "queue, path '/q'": '/q/1789473600000123456',
     'with priority 7': '/q/00007/0000000000000000',
     'and its guard': '__/q/00007',

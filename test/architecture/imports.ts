@@ -7,7 +7,14 @@ type Layers = Readonly<Record<string, readonly string[]>>;
 
 const primitives = ['lock', 'election', 'barrier', 'queue', 'membership', 'config', 'counter'];
 const foundation = ['session', 'store', 'base'];
-const library = ['connect.ts', 'conclave.ts', 'conclave-options.ts', ...primitives, ...foundation];
+const library = [
+  'connect.ts',
+  'conclave.ts',
+  'primitives.ts',
+  'conclave-options.ts',
+  ...primitives,
+  ...foundation,
+];
 
 /** What each layer may import besides itself. A layer that is not listed may not exist. */
 const mayImport: Layers = {
@@ -18,7 +25,8 @@ const mayImport: Layers = {
   session: ['store', 'base'],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, foundation])),
   'conclave-options.ts': foundation,
-  'conclave.ts': ['conclave-options.ts', ...primitives, ...foundation],
+  'primitives.ts': [...primitives, ...foundation],
+  'conclave.ts': ['conclave-options.ts', 'primitives.ts', ...foundation],
   'connect.ts': ['conclave.ts', 'conclave-options.ts', 'memory', 'etcd', ...foundation],
   'index.ts': [...library, 'etcd'],
   testing: ['index.ts', ...library, 'memory', 'etcd'],

@@ -116,7 +116,7 @@ describe('a counter', () => {
     world.delayRequest(client, { method: 'txn', where: isWrite, ms: 40_000, isSilent: true });
     const adding = counter.add(5);
     await world.settle();
-    world.expireSession(client);
+    await world.expireSession(client);
     expect(await world.run(adding)).toBe(6n);
     await world.advance(60_000);
     expect(await stored(world)).toBe('6');

@@ -60,7 +60,11 @@ export class Secured implements AsyncDisposable {
   }
 
   async connect(options: ConnectOptions = {}): Promise<Conclave> {
-    const conclave = await connect({ endpoints: this.cluster.endpoints, ...options });
+    return this.own(await connect({ endpoints: this.cluster.endpoints, ...options }));
+  }
+
+  /** Is closed with the rest. */
+  own(conclave: Conclave): Conclave {
     this.#clients.push(conclave);
     return conclave;
   }
