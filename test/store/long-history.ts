@@ -7,9 +7,9 @@ const writersPerClient = 20;
 
 /** Clients that put as fast as they can, each pair `key=value` once, and know what was acknowledged at which revision. */
 export class Writers implements AsyncDisposable {
-  readonly acknowledged = new Map<bigint, string>();
+  readonly acknowledged: Map<bigint, string> = new Map();
   /** Sent, and not answered: there at one revision or at none. */
-  readonly uncertain = new Set<string>();
+  readonly uncertain: Set<string> = new Set();
   readonly #clients: readonly Conclave[];
   #written = 0;
   #limit = 0;
@@ -60,7 +60,7 @@ export interface Skip {
 
 /** Watches all of it, from a revision on, and keeps what it was shown. */
 export class Reader implements AsyncDisposable {
-  readonly seen = new Map<bigint, string>();
+  readonly seen: Map<bigint, string> = new Map();
   readonly skips: Skip[] = [];
   /** What cannot be, if it was shown: a revision out of turn, or of more than one event. */
   readonly nonsense: string[] = [];
