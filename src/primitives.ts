@@ -144,7 +144,7 @@ export abstract class Primitives {
       : new RecipeQueue(connection, place.path);
   }
 
-  /** As `atomically(conclave.store, body)`, but exactly once whatever becomes of an answer: it writes a receipt, too, and needs a session. */
+  /** As `atomically(conclave.store, body)`, but done once whatever becomes of an answer: with a receipt, under the session. @throws SessionLostError in `withSession` */
   atomically<T>(body: (txn: Transaction) => T | Promise<T>, options: AtomicOptions = {}): Promise<T> {
     return atomicallyOnce(this.connection, body, options);
   }

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import {
   checkNamespace,
+  counterKey,
   decodeName,
   delayKey,
   encodeName,
   gateKey,
+  idsKey,
   linePrefix,
   messageKey,
   receiptPrefix,
@@ -53,6 +55,8 @@ const layout = {
   "gate({ path: '/g' })": gateKey('conclave', { path: '/g' }),
   "latch('l')": `${linePrefix('conclave', 'latch', 'l')}count`,
   'its arrivals': `${linePrefix('conclave', 'latch', 'l')}arrived/host-7`,
+  "counter('c')": counterKey('conclave', 'c'),
+  "ids('orders/42')": idsKey('conclave', 'orders/42'),
   "cyclicBarrier('c')": cyclic.in + ticketName(lease, 6),
   'its outcomes': cyclic.out(42n),
   "doubleBarrier('d')": double.in + ticketName(lease, 7),
@@ -104,6 +108,8 @@ it('the layout of the keys is what it has always been', () => {
     "gate({ path: '/g' })": '/g',
     "latch('l')": 'conclave/latch/l/count',
     'its arrivals': 'conclave/latch/l/arrived/host-7',
+    "counter('c')": 'conclave/counter/c',
+    "ids('orders/42')": 'conclave/ids/orders%2F42',
     "cyclicBarrier('c')": 'conclave/cyclic-barrier/c/in/7d3a5c90b1e4f-6',
     'its outcomes': 'conclave/cyclic-barrier/c/out/000000000000002a',
     "doubleBarrier('d')": 'conclave/double-barrier/d/in/7d3a5c90b1e4f-7',
@@ -376,4 +382,12 @@ it('each part of a queue puts what docs/keys.md says, and leaves what it says', 
     upTo: expect.any(Number) as number,
   });
   await delivery.ack();
+});
+
+it('counters and ids are decimal text, and stay', async () => {
+  await using conclave = await connect('memory:');
+  await conclave.counter('c').add(-5);
+  await conclave.ids('i', { block: 10 }).next();
+  const { 'conclave/counter/c': counter, 'conclave/ids/i': ids } = await stored(conclave);
+  expect([counter, ids]).toEqual(['-5', '11']);
 });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { barrier, barrierHelp } from './barrier.js';
+import { config, configHelp } from './config.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
@@ -43,6 +44,7 @@ const commands: Readonly<Record<string, Command>> = {
   barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
   members: { run: members, help: membersHelp, summary: 'who belongs to a group, and has its shards' },
   kv: { run: kv, help: kvHelp, summary: 'keys and values of etcd as they are' },
+  config: { run: config, help: configHelp, summary: 'values that running programs follow' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,

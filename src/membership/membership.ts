@@ -24,19 +24,32 @@ export interface MembershipParts<Schema extends StandardSchema> {
 export class Card {
   readonly #connection: Connection;
   readonly #since: number;
-  text: string;
+  #text: string;
+  /** How many have begun to change it, and which of them has, last. */
+  #begun = 0;
+  #done = 0;
 
   constructor(connection: Connection, text: string) {
     this.#connection = connection;
     this.#since = connection.runtime.wallNow();
-    this.text = text;
+    this.#text = text;
+  }
+
+  /** @returns what changes the text, unless a change that began later has done so */
+  begin(): (text: string) => void {
+    const place = ++this.#begun;
+    return (text) => {
+      if (place < this.#done) return;
+      this.#done = place;
+      this.#text = text;
+    };
   }
 
   /** To be the member of an id: the oldest that stands there is. */
   readonly demand: Demand = { rule: noOlderTicket, ticketValue: () => this.encode() };
 
   encode(): string {
-    return encodeTicket(this.#connection.options.holder, this.#since, { value: this.text });
+    return encodeTicket(this.#connection.options.holder, this.#since, { value: this.#text });
   }
 }
 
@@ -93,10 +106,11 @@ export class Membership<Schema extends StandardSchema = StandardSchema<string>> 
     const wait = Wait.start(connection.runtime, options, `${title}: update`);
     wait.endsWith(this.signal);
     wait.endsWith(this.#leaving.signal);
+    const change = card.begin();
     try {
       const text = await wait.race(values.write(value, `the value of ${title}`));
       wait.signal.throwIfAborted();
-      card.text = text;
+      change(text);
       await wait.race(this.#write(wait.signal));
     } finally {
       wait.end();

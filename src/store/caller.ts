@@ -78,7 +78,7 @@ export class Caller {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw this.#explain(error, describe(method, request), isMutation(method, request), limitMs);
+      throw this.#explain(error, method, request, limitMs);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#underWay.delete(over);
@@ -165,12 +165,22 @@ export class Caller {
     }
   }
 
-  #explain(error: unknown, what: string, mutates: boolean, limitMs: number): unknown {
+  #explain<M extends Method>(
+    error: unknown,
+    method: M,
+    request: Calls[M]['request'],
+    limitMs: number,
+  ): unknown {
+    const what = describe(method, request);
+    const mutates = isMutation(method, request);
     const isSettled = error instanceof TransportError && !maySendAgain(error, mutates);
     if (this.#closed && !isSettled)
       return new ClosedError(`${what}: the connection was closed`, { cause: error });
     if (!(error instanceof TransportError)) return error;
     const ours: ConclaveError = toConclaveError(error, what, mutates);
+    // Any of its keys may be the one that is not covered by a role.
+    if (ours.code === 'AUTH' && 'if' in request)
+      return toConclaveError(error, describeFully(request as Calls['txn']['request']), mutates);
     if (!(ours instanceof UnavailableError)) return ours;
     const endpoints = this.#endpoints.all.join(', ');
     return new UnavailableError(
@@ -229,6 +239,23 @@ function firstKey({ if: compares, then, else: otherwise }: Calls['txn']['request
   if (op?.kind === 'put') return op.key;
   if (op?.kind === 'txn') return firstKey(op);
   return op?.range.key ?? compares[0]?.range.key ?? new Uint8Array();
+}
+
+const keysTold = 10;
+
+function describeFully(request: Calls['txn']['request']): string {
+  const keys = [...new Set(keysOf(request).map(quote))];
+  const others = keys.length > keysTold ? ` and ${keys.length - keysTold} more` : '';
+  return `txn on ${keys.slice(0, keysTold).join(', ')}${others}`;
+}
+
+/** What it may write or read, then what it compares. */
+function keysOf({ if: compares, then, else: otherwise }: Calls['txn']['request']): readonly Uint8Array[] {
+  const ofOps = [...then, ...otherwise].flatMap((op) => {
+    if (op.kind === 'txn') return keysOf(op);
+    return [op.kind === 'put' ? op.key : op.range.key];
+  });
+  return [...ofOps, ...compares.map(({ range }) => range.key)];
 }
 
 function quote(key: Uint8Array): string {

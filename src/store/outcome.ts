@@ -26,11 +26,15 @@ const spaceExceeded = 'database space exceeded';
 /** How the server's gRPC refuses a request before it has read it. What ours says of an answer begins with a capital. */
 const tooLarge = 'grpc: received message larger than max';
 
+/** The answer to a login with a password, of a user that was added without one. */
+const noPasswordUser = 'password was given for no password user';
+
 export function outcomeOf({ status, detail, neverSent }: TransportError): Outcome {
   // Comes with status "unknown" since the server does not map it: match the text.
   if (detail.includes('too many requests')) return 'not-done';
   if (detail.includes('rpc not supported for learner')) return 'not-done';
   if (detail.startsWith(tooLarge)) return 'refused';
+  if (detail.includes(noPasswordUser)) return 'refused'; // of unknown status, like the first
   // The token, not the request, was refused.
   if (detail.includes('invalid auth token') || detail.includes('revision of auth store is old'))
     return 'not-done';
@@ -144,6 +148,8 @@ function whyDenied({ status, neverSent }: TransportError, said: string): string 
   }
   if (/permission denied/.test(said)) return "permission denied; the user's roles do not cover these keys";
   if (/invalid user ID or password/.test(said)) return 'wrong user name or password';
+  if (said.includes(noPasswordUser))
+    return 'this user has no password: connect with its certificate alone, without username and password';
   if (/user name is empty/.test(said)) return 'the store wants a user name and password';
   const isTokenProblem = /invalid auth token|revision of auth store is old/.test(said);
   if (!isTokenProblem && (status === 'unauthenticated' || status === 'permission-denied')) return said;

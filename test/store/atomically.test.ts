@@ -14,7 +14,7 @@ async function stage(world: World): Promise<Conclave> {
   return world.client();
 }
 
-/** Puts into a key of its own, too, so that a run can be made to lose without a change of that key. */
+/** Reads another key, too, so that a run can be made to lose without a change of the one it writes. */
 async function increment(txn: Transaction): Promise<void> {
   const [count = '0'] = await Promise.all([txn.getText('n/count'), txn.get('n/other')]);
   txn.put('n/count', String(Number(count) + 1));
