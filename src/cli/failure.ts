@@ -3,12 +3,15 @@ import { isConclaveError, SessionLostError } from '../index.js';
 /** After sysexits.h where that has a word for it. Codes of the command that was run are passed on. */
 export const exitStatus = {
   ok: 0,
+  /** Of `doctor`: it has found a problem. */
+  ill: 1,
   usage: 64,
   /** Of a command that works on jobs: this one will never succeed. */
   badData: 65,
   missing: 66,
   unavailable: 69,
   internal: 70,
+  cannotCreate: 73,
   notAcquired: 75,
   lost: 76,
   denied: 77,
