@@ -1650,6 +1650,4 @@ export const mutants = [
   ...transactionMutants,
   ...barrierMutants,
   ...configMutants,
-  ...barrierMutants,
-  ...recipeMutants,
 ];
