@@ -6,6 +6,9 @@ import { DoubleBarrier } from './barrier/double-barrier.js';
 import { Gate } from './barrier/gate.js';
 import { CountDownLatch, type LatchOptions } from './barrier/latch.js';
 import type { BarrierOptions } from './barrier/options.js';
+import { LiveSettings } from './config/live-settings.js';
+import { LiveValue } from './config/live-value.js';
+import type { ConfigOptions, SettingsOptions } from './config/options.js';
 import { Counter } from './counter/counter.js';
 import { Ids, type IdsOptions } from './counter/ids.js';
 import { Election } from './election/election.js';
@@ -19,7 +22,7 @@ import { Queue } from './queue/queue.js';
 import type { QueueOptions } from './queue/queue-options.js';
 import { RecipePriorityQueue } from './queue/recipe-priority-queue.js';
 import { RecipeQueue } from './queue/recipe-queue.js';
-import type { StandardSchema } from './base/schema.js';
+import type { InferInput, InferOutput, StandardSchema } from './base/schema.js';
 import type { AtomicOptions } from './store/atomically.js';
 import type { Transaction } from './store/staged.js';
 import type { Connection } from './session/connection.js';
@@ -86,6 +89,28 @@ export abstract class Primitives {
     return new Group(this.connection, name, options);
   }
 
+  /** A value of configuration, kept up to date; a path is the key itself. No I/O. @throws TypeError, RangeError, InvalidValueError for a bad place or option */
+  config<Schema extends StandardSchema>(
+    place: Place,
+    options: ConfigOptions<Schema, InferInput<Schema>> & { readonly schema: Schema },
+  ): LiveValue<InferOutput<Schema>, InferInput<Schema>>;
+  /** The same; `Value` is what its programs have agreed on, nothing checks it. */
+  config<Value = unknown>(place: Place, options?: { readonly fallback?: Value }): LiveValue<Value>;
+  config(place: Place, options: ConfigOptions = {}): LiveValue<unknown> {
+    return new LiveValue(this.connection, place, options);
+  }
+
+  /** A tree of settings, a key for each. No I/O. @throws TypeError, RangeError for a bad place or option */
+  settings<Schema extends StandardSchema>(
+    place: Place,
+    options: SettingsOptions<Schema> & { readonly schema: Schema },
+  ): LiveSettings<InferOutput<Schema>, InferInput<Schema>>;
+  /** The same; nothing checks them. */
+  settings<Value = unknown>(place: Place): LiveSettings<Value>;
+  settings(place: Place, options: SettingsOptions = {}): LiveSettings<unknown> {
+    return new LiveSettings(this.connection, place, options);
+  }
+
   /** A number that all add to. No I/O. @throws TypeError, RangeError for a bad name */
   counter(name: string): Counter {
     return new Counter(this.connection, name);
@@ -119,7 +144,7 @@ export abstract class Primitives {
       : new RecipeQueue(connection, place.path);
   }
 
-  /** As `atomically(conclave.store, body)`, but exactly once whatever becomes of an answer: it writes a receipt, too, and needs a session. */
+  /** As `atomically(conclave.store, body)`, but done once whatever becomes of an answer: with a receipt, under the session. @throws SessionLostError in `withSession` */
   atomically<T>(body: (txn: Transaction) => T | Promise<T>, options: AtomicOptions = {}): Promise<T> {
     return atomicallyOnce(this.connection, body, options);
   }

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import {
   checkNamespace,
+  counterKey,
+  configKey,
   decodeName,
   delayKey,
   encodeName,
   gateKey,
+  idsKey,
   linePrefix,
   messageKey,
   receiptPrefix,
@@ -16,6 +19,8 @@ import {
 import { BarrierKeys } from '../src/barrier/barrier-keys.js';
 import { encodeOutcome } from '../src/barrier/outcome-value.js';
 import { type Conclave, connect, prefix, toText } from '../src/index.js';
+import { GroupLayout } from '../src/membership/group-layout.js';
+import { ShardsLayout } from '../src/membership/shards-layout.js';
 import { QueueLayout } from '../src/queue/layout.js';
 import { itemName, itemPrefix, nextItemName, priorityKeys } from '../src/queue/recipe-keys.js';
 import { lineOf } from '../src/session/line-kinds.js';
@@ -32,6 +37,8 @@ const cyclic = new BarrierKeys('conclave', 'cyclic barrier', 'c');
 const double = new BarrierKeys('conclave', 'double barrier', 'd');
 
 const queue = new QueueLayout('conclave', 'q');
+const group = new GroupLayout('conclave', 'g');
+const shards = new ShardsLayout('conclave', group, 8);
 const id = 'order/42';
 
 const layout = {
@@ -49,6 +56,8 @@ const layout = {
   "gate({ path: '/g' })": gateKey('conclave', { path: '/g' }),
   "latch('l')": `${linePrefix('conclave', 'latch', 'l')}count`,
   'its arrivals': `${linePrefix('conclave', 'latch', 'l')}arrived/host-7`,
+  "counter('c')": counterKey('conclave', 'c'),
+  "ids('orders/42')": idsKey('conclave', 'orders/42'),
   "cyclicBarrier('c')": cyclic.in + ticketName(lease, 6),
   'its outcomes': cyclic.out(42n),
   "doubleBarrier('d')": double.in + ticketName(lease, 7),
@@ -75,6 +84,13 @@ const layout = {
   paused: queue.paused,
   upkeep: queue.upkeep + ticketName(lease, 11),
   'a permit': `${queue.permits}t/${ticketName(lease, 12)}`,
+  "a member of group('g')": group.lineOf('host/7').keyOf(ticketName(lease, 13)),
+  'the plan of its shards': shards.plan.prefix,
+  'one of its shards': shards.lineOf(3).keyOf(ticketName(lease, 14)),
+  'who would have some': shards.candidates.keyOf(ticketName(lease, 15)),
+  "config('limits')": configKey('conclave', 'limits'),
+  "config({ path: '/c' })": configKey('conclave', { path: '/c' }),
+  "settings('limits')": `${configKey('conclave', 'limits')}/a/b c`,
   "queue, path '/q'": itemPrefix('/q') + itemName(1_789_473_600_000, 0.123456),
   'with priority 7': priorityKeys('/q', 7).start + String(nextItemName(undefined)),
   'and its guard': priorityKeys('/q', 7).guard,
@@ -96,6 +112,8 @@ it('the layout of the keys is what it has always been', () => {
     "gate({ path: '/g' })": '/g',
     "latch('l')": 'conclave/latch/l/count',
     'its arrivals': 'conclave/latch/l/arrived/host-7',
+    "counter('c')": 'conclave/counter/c',
+    "ids('orders/42')": 'conclave/ids/orders%2F42',
     "cyclicBarrier('c')": 'conclave/cyclic-barrier/c/in/7d3a5c90b1e4f-6',
     'its outcomes': 'conclave/cyclic-barrier/c/out/000000000000002a',
     "doubleBarrier('d')": 'conclave/double-barrier/d/in/7d3a5c90b1e4f-7',
@@ -122,6 +140,13 @@ it('the layout of the keys is what it has always been', () => {
     paused: 'conclave/queue/q/workers/paused',
     upkeep: 'conclave/queue/q/upkeep/7d3a5c90b1e4f-11',
     'a permit': 'conclave/queue/q/permits/t/7d3a5c90b1e4f-12',
+    "a member of group('g')": 'conclave/group/g/host%2F7/7d3a5c90b1e4f-13',
+    'the plan of its shards': 'conclave/shards/g',
+    'one of its shards': 'conclave/lock/g%2Fshards%2F3/7d3a5c90b1e4f-14',
+    'who would have some': 'conclave/election/g%2Fshards/7d3a5c90b1e4f-15',
+    "config('limits')": 'conclave/config/limits',
+    "config({ path: '/c' })": '/c',
+    "settings('limits')": 'conclave/config/limits/a/b c',
     "queue, path '/q'": '/q/1789473600000123456',
     'with priority 7': '/q/00007/0000000000000000',
     'and its guard': '__/q/00007',
@@ -364,4 +389,12 @@ it('each part of a queue puts what docs/keys.md says, and leaves what it says', 
     upTo: expect.any(Number) as number,
   });
   await delivery.ack();
+});
+
+it('counters and ids are decimal text, and stay', async () => {
+  await using conclave = await connect('memory:');
+  await conclave.counter('c').add(-5);
+  await conclave.ids('i', { block: 10 }).next();
+  const { 'conclave/counter/c': counter, 'conclave/ids/i': ids } = await stored(conclave);
+  expect([counter, ids]).toEqual(['-5', '11']);
 });

@@ -13,6 +13,10 @@ export interface DiagnosticEvents {
   'conclave:lost': { key: string; fencingToken: bigint; heldMs: number; error: Error };
   /** A handler of `queue.work` has thrown: the job is tried again, or is a dead letter. */
   'conclave:job-failed': { queue: string; id: string; attempt: number; error: unknown };
+  /** Another value of configuration, or another setting, counts from now on. `revision` is 0n if that is the fallback. */
+  'conclave:config-changed': { key: string; revision: bigint };
+  /** What is stored of it cannot be used: the last good value stays. Or it can no longer be followed, and that is tried again. */
+  'conclave:config-failed': { key: string; error: unknown };
   'conclave:session-opened': { leaseId: bigint; ttlMs: number };
   'conclave:session-lost': { leaseId: bigint; reason: string };
   /** A lease renewal was answered. */

@@ -191,14 +191,28 @@ export interface ValueIssue {
   readonly path?: readonly PropertyKey[];
 }
 
+/** Where a value stands in the store. */
+export interface StoredAt {
+  readonly key: string;
+  /** Of its last change. */
+  readonly revision: bigint;
+}
+
 /** A value is not what its schema asks for. Of a value to be written: nothing was. */
 export class InvalidValueError extends ConclaveError {
   readonly code = 'INVALID_VALUE';
   readonly issues: readonly ValueIssue[];
+  /** Where it was read; undefined of a value that was to be written. */
+  readonly storedAt: StoredAt | undefined;
 
-  constructor(message: string, issues: readonly ValueIssue[], options?: ErrorOptions) {
+  constructor(
+    message: string,
+    issues: readonly ValueIssue[],
+    { storedAt, ...options }: ErrorOptions & { readonly storedAt?: StoredAt } = {},
+  ) {
     super(message, options);
     this.issues = issues;
+    this.storedAt = storedAt;
   }
 }
 

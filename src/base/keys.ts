@@ -86,6 +86,11 @@ export function idsKey(namespace: string, name: string): string {
   return `${namespace}/ids/${encodeName(name)}`;
 }
 
+/** The key of a value of configuration: a path is the key itself. @throws TypeError, RangeError as `linePrefix` */
+export function configKey(namespace: string, place: Place): string {
+  return typeof place === 'string' ? `${namespace}/config/${encodeName(place)}` : pathOf(place);
+}
+
 function pathOf(place: Place): string {
   const path: unknown = (place as { readonly path: string } | null | undefined)?.path; // from plain JavaScript
   if (typeof path !== 'string' || path === '') {
@@ -128,6 +133,7 @@ const settings: readonly RegExp[] = [
   /\/semaphore\/[^/]+\/(limit|before)$/,
   /\/gate\/[^/]+$/,
   /\/(counter|ids)\/[^/]+$/,
+  /\/config\/[^/]+(\/|$)/,
   /\/latch\/[^/]+\/(count$|arrived\/)/,
   // What has become of a round: after a crash it may stay until the next one.
   /\/(cyclic|double)-barrier\/[^/]+\/(leave\/[^/]+\/)?out(\/|$)/,

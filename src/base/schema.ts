@@ -56,21 +56,38 @@ export async function validate<Schema extends StandardSchema>(
   value: unknown,
   what: string,
 ): Promise<InferOutput<Schema>> {
-  const result = await attempt(schema, value, what);
+  return validateAtOnce(schema, value, what);
+}
+
+/** The same: at once if the schema checks at once, else later. @throws as `validate` */
+export function validateAtOnce<Schema extends StandardSchema>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): InferOutput<Schema> | Promise<InferOutput<Schema>> {
+  const failed = (error: unknown): never => {
+    const issue = { message: error instanceof Error ? error.message : String(error) };
+    throw new InvalidValueError(`${what} cannot be checked: ${describe([issue])}`, [issue], { cause: error });
+  };
+  let result: ReturnType<StandardSchema['~standard']['validate']>;
+  try {
+    result = schema['~standard'].validate(value);
+  } catch (error) {
+    return failed(error);
+  }
+  const taken = (answer: SchemaResult<unknown>): InferOutput<Schema> => {
+    if (!isObject(answer)) return failed(new TypeError('the schema has answered nothing'));
+    return outputOf(answer, what);
+  };
+  return isObject(result) && 'then' in result
+    ? Promise.resolve(result).catch(failed).then(taken)
+    : taken(result);
+}
+
+function outputOf(result: SchemaResult<unknown>, what: string): unknown {
   if (result.issues === undefined) return result.value;
   const issues = result.issues.map(toIssue);
   throw new InvalidValueError(`${what} is not valid: ${describe(issues)}`, issues);
-}
-
-async function attempt(schema: StandardSchema, value: unknown, what: string): Promise<SchemaResult<unknown>> {
-  try {
-    const result = await schema['~standard'].validate(value);
-    if (!isObject(result)) throw new TypeError('the schema has answered nothing');
-    return result;
-  } catch (error) {
-    const issue = { message: error instanceof Error ? error.message : String(error) };
-    throw new InvalidValueError(`${what} cannot be checked: ${describe([issue])}`, [issue], { cause: error });
-  }
 }
 
 /** Some libraries make their schemas functions. */

@@ -3,6 +3,8 @@ import { isConclaveError, SessionLostError } from '../index.js';
 /** After sysexits.h where that has a word for it. Codes of the command that was run are passed on. */
 export const exitStatus = {
   ok: 0,
+  /** The conditions of a transaction did not hold. */
+  refused: 1,
   usage: 64,
   /** Of a command that works on jobs: this one will never succeed. */
   badData: 65,

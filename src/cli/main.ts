@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { barrier, barrierHelp } from './barrier.js';
+import { config, configHelp } from './config.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
+import { kv, kvHelp } from './kv.js';
 import { lock, lockHelp } from './lock.js';
 import { ls, lsHelp } from './ls.js';
 import { harmless } from './printing.js';
+import { members, membersHelp } from './members.js';
 import { queue, queueHelp } from './queue.js';
 import { release, releaseHelp } from './release.js';
 import { rwlock, rwlockHelp } from './rwlock.js';
@@ -39,6 +42,9 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'put jobs, run a command for each, see how they fare',
   },
   barrier: { run: barrier, help: barrierHelp, summary: 'wait for other programs' },
+  members: { run: members, help: membersHelp, summary: 'who belongs to a group, and has its shards' },
+  kv: { run: kv, help: kvHelp, summary: 'keys and values of etcd as they are' },
+  config: { run: config, help: configHelp, summary: 'values that running programs follow' },
   ls: { run: ls, help: lsHelp, summary: 'who holds what, and how many wait' },
   inspect: {
     run: inspect,

@@ -24,10 +24,9 @@ export class Disagreement extends ConflictError {}
 /** To have shards, and to plan if it is the oldest who would. @param id of the member */
 export function candidacy({ shards, title }: ShardsLayout, id: string): Demand {
   const rule: Rule = (older, mine, settings) => {
-    const other = older
-      .map((ticket) => contentOf(ticket)?.parties)
-      .find((n) => n !== undefined && n !== shards);
-    if (other !== undefined) {
+    // Who leads is right. Others may just be learning that they are refused.
+    const other = older[0] && contentOf(older[0])?.parties;
+    if (other !== undefined && other !== shards) {
       throw new Disagreement(
         `${title}: they are ${other} for those who are there, this program names ${shards}: all have to agree`,
       );
@@ -43,14 +42,14 @@ export async function plan(
   layout: ShardsLayout,
   { signal, guard }: Reign,
 ): Promise<void> {
-  const { candidates } = layout;
+  const { candidates, shards } = layout;
   let state = await readLine(connection, candidates, 0n, signal);
   while (true) {
-    const members = membersIn(state);
+    const members = membersIn(state, shards);
     await writePlan(connection, layout, members, { signal, guard });
     await sleep(connection.runtime, paceMs, { signal });
     const isOther = (now: LineState): boolean => {
-      if (String(membersIn(now)) === String(members)) return false;
+      if (String(membersIn(now, shards)) === String(members)) return false;
       state = now;
       return true;
     };
@@ -103,10 +102,10 @@ function isPassing(error: unknown): boolean {
   );
 }
 
-/** Each once, whoever has come first first: one that registers again stands twice for a while. */
-function membersIn({ tickets }: LineState): readonly string[] {
-  const ids = tickets.map((ticket) => contentOf(ticket)?.value);
-  return [...new Set(ids)].filter((id) => id !== undefined);
+/** Each once, whoever has come first first: one that registers again stands twice for a while. Who disagrees is just being refused. */
+function membersIn({ tickets }: LineState, shards: number): readonly string[] {
+  const wishes = tickets.map(contentOf).filter((wish) => wish?.parties === shards);
+  return [...new Set(wishes.map((wish) => wish?.value))].filter((id) => id !== undefined);
 }
 
 /** undefined for one of another program, or of a newer version: it gets no shards from this planner. */

@@ -41,11 +41,18 @@ export interface GroupChange<Value = string> extends Roll<Value> {
 
 type Entry<Value> = { readonly member: Member<Value> } | { readonly unreadable: UnreadableMember };
 
+interface Known<Value> {
+  readonly key: string;
+  readonly modRevision: bigint;
+  readonly entry: Promise<Entry<Value>>;
+}
+
 /** Makes rolls of what stands in the store. What has not changed is not read again. */
 export class RollReader<Schema extends StandardSchema> {
   readonly #layout: GroupLayout;
   readonly #values: Values<Schema>;
-  readonly #entries = new WeakMap<KeyValue, Promise<Entry<InferOutput<Schema>>>>();
+  /** As last read, by key. */
+  #entries = new Map<string, Known<InferOutput<Schema>>>();
 
   constructor(layout: GroupLayout, values: Values<Schema>) {
     this.#layout = layout;
@@ -53,9 +60,9 @@ export class RollReader<Schema extends StandardSchema> {
   }
 
   async read({ revision, tickets }: LineState): Promise<Roll<InferOutput<Schema>>> {
-    const entries = await Promise.all(
-      [...this.#oldest(tickets)].map(([id, ticket]) => this.#entry(id, ticket)),
-    );
+    const known = [...this.#oldest(tickets)].map(([id, ticket]) => this.#know(id, ticket));
+    this.#entries = new Map(known.map((each) => [each.key, each]));
+    const entries = await Promise.all(known.map(({ entry }) => entry));
     return {
       revision,
       members: entries.flatMap((entry) => ('member' in entry ? [entry.member] : [])),
@@ -73,10 +80,13 @@ export class RollReader<Schema extends StandardSchema> {
     return oldest;
   }
 
-  #entry(id: string, ticket: KeyValue): Promise<Entry<InferOutput<Schema>>> {
-    const entry = this.#entries.get(ticket) ?? this.#readEntry(id, ticket);
-    this.#entries.set(ticket, entry);
-    return entry;
+  /** The same entry for what has not changed, also after all was read anew. */
+  #know(id: string, ticket: KeyValue): Known<InferOutput<Schema>> {
+    const { modRevision } = ticket;
+    const key = toText(ticket.key);
+    const known = this.#entries.get(key);
+    if (known?.modRevision === modRevision) return known;
+    return { key, modRevision, entry: this.#readEntry(id, ticket) };
   }
 
   async #readEntry(id: string, ticket: KeyValue): Promise<Entry<InferOutput<Schema>>> {

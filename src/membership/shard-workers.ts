@@ -74,13 +74,10 @@ export class ShardWorkers {
     const admission = new Admission(this.#connection, { lines: [line], title, queuesLocally: true });
     const acquire = async (until: AbortSignal): Promise<Hold> => {
       const release = await this.#turn();
-      try {
-        const acquiring = admission.acquire(exclusive, { signal: until }, (admitted) => new Hold(admitted));
-        await settledWithin(this.#connection.runtime, acquiring, turnMs);
-        return await acquiring;
-      } finally {
-        release();
-      }
+      const acquiring = admission.acquire(exclusive, { signal: until }, (admitted) => new Hold(admitted));
+      // A turn, not all its waiting: the shards that others are slow to give up would keep out the free ones.
+      void settledWithin(this.#connection.runtime, acquiring, turnMs).then(release);
+      return acquiring;
     };
     await wheneverHeld(
       this.#connection,

@@ -49,8 +49,8 @@ const maxShards = 100_000;
  *   `fencingToken` is larger than that of all before it.
  * - A shard is handed over only when the work on it has ended: who is to give it up is told to stop, by `signal`, and keeps it until
  *   then.
- * - Members who stay keep what they have, up to ceil(shards / members): of those only what is too much moves, and what was of
- *   members who have gone.
+ * - Nobody is to have two more than another. Members who stay keep what they have, up to their share: only what is too much moves,
+ *   and what was of members who have gone; no more than ceil(shards / members) when one comes or goes.
  *
  * Not guaranteed: that an owner which was paused past its lease has noticed. Guard writes to the store with `hold.guard()`, and
  * writes elsewhere with `hold.fencingToken`.
@@ -150,8 +150,9 @@ export class Shards<Membership extends Standing = Standing> {
     const onStop = (): void => life.abort(signal?.reason);
     const onLeft = (): void => (member.signal.aborted ? end(member.signal.reason) : life.abort(left));
     signal?.addEventListener('abort', onStop, { once: true });
-    member.ending.addEventListener('abort', onLeft, { once: true });
-    if (member.ending.aborted) onLeft();
+    const { ending } = member;
+    ending.addEventListener('abort', onLeft, { once: true });
+    if (ending.aborted) onLeft();
     const workers = new ShardWorkers(this.#connection, this.#layout, { ...others, work, onFailed: end });
     const taking = Promise.all([
       this.#stand(member.id, life.signal).catch(end),
@@ -163,9 +164,9 @@ export class Shards<Membership extends Standing = Standing> {
     });
     workers.want(new Set(), life.signal.reason);
     signal?.removeEventListener('abort', onStop);
-    member.ending.removeEventListener('abort', onLeft);
-    const ending = Promise.race([Promise.all([taking, workers.ended()]), untilAborted(closed)]);
-    await settledWithin(runtime, ending, drainTimeoutMs);
+    ending.removeEventListener('abort', onLeft);
+    const ended = Promise.race([Promise.all([taking, workers.ended()]), untilAborted(closed)]);
+    await settledWithin(runtime, ended, drainTimeoutMs);
     if (failure) throw failure.error;
   }
 
@@ -191,8 +192,11 @@ export class Shards<Membership extends Standing = Standing> {
   async #follow(id: string, workers: ShardWorkers, signal: AbortSignal): Promise<void> {
     const { plan: line, title } = this.#layout;
     try {
-      for await (const state of lineHistory(this.#connection, line, { signal }))
+      for await (const state of lineHistory(this.#connection, line, { signal })) {
+        // Over, and all told to stop: nobody would stop what begins now.
+        if (signal.aborted) return;
         workers.want(sharesOf(id, this.#layout, state), new Error(`${title}: it falls to another member`));
+      }
     } catch (error) {
       if (!signal.aborted) throw error;
     }

@@ -1,5 +1,5 @@
+import { checkJson } from '../base/json.js';
 import { validate } from '../base/schema.js';
-import { checkJson } from './delivery.js';
 import { type Draft, jobsPerTransaction } from './enqueuer.js';
 import { type CheckedQueueOptions, checkEnqueueOptions, type EnqueueOptions } from './queue-options.js';
 import type { QueueParts } from './settle.js';

@@ -22,6 +22,8 @@ export interface HistoryOptions {
   readonly signal: AbortSignal | undefined;
   /** `behind` may be an error: the watch may just be connecting again. `wrong` may not. @default every key counts */
   readonly compareWith?: (seen: LineState, told: LineState) => Doubt;
+  /** Called with what a look beside the watch has shown, and with when that was asked for, by the runtime's clock. */
+  readonly onLook?: (seen: LineState, askedAt: number) => void;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface HistoryOptions {
 export async function* lineHistory(
   connection: Connection,
   line: Line,
-  { signal, compareWith = compareAll }: HistoryOptions,
+  { signal, compareWith = compareAll, onLook = () => {} }: HistoryOptions,
 ): AsyncGenerator<LineState, void, undefined> {
   const wait = Wait.start(connection.runtime, { signal }, `${line.title}: observe`);
   wait.endsWith(connection.closing);
@@ -50,7 +52,7 @@ export async function* lineHistory(
       wait.signal.throwIfAborted();
       state ??= await readLine(connection, line, notBefore, wait.signal);
       try {
-        for await (state of follow(connection, line, state, { signal: wait.signal, compareWith }))
+        for await (state of follow(connection, line, state, { signal: wait.signal, compareWith, onLook }))
           yield state;
       } catch (error) {
         if (error === behind) continue;
@@ -86,6 +88,7 @@ export async function readLine(
 interface Following {
   readonly signal: AbortSignal;
   readonly compareWith: (seen: LineState, told: LineState) => Doubt;
+  readonly onLook: (seen: LineState, askedAt: number) => void;
 }
 
 /** `base`, and the line after each later revision that has changed it. */
@@ -93,12 +96,12 @@ async function* follow(
   connection: Connection,
   line: Line,
   base: LineState,
-  { signal, compareWith }: Following,
+  { signal, compareWith, onLook }: Following,
 ): AsyncGenerator<LineState, void, undefined> {
   const over = new AbortController();
   const onAbort = (): void => over.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const told = { state: base, isAll: false, compareWith };
+  const told = { state: base, isAll: false, compareWith, onLook };
   const options = { startRevision: base.revision + 1n, signal: over.signal };
   try {
     yield base;
@@ -118,7 +121,7 @@ async function* follow(
 }
 
 /** What a watch has told so far; `isAll` while the reader waits for more. */
-interface Told extends Pick<Following, 'compareWith'> {
+interface Told extends Pick<Following, 'compareWith' | 'onLook'> {
   state: LineState;
   isAll: boolean;
 }
@@ -134,18 +137,21 @@ async function lookAfter(
   over: AbortController,
 ): Promise<void> {
   const { runtime, store } = connection;
-  const { compareWith } = told;
+  const { compareWith, onLook } = told;
   /** As the look before has shown it. */
   let before: LineState | undefined;
   try {
     while (true) {
       await sleep(runtime, lookMs, { background: true, signal: over.signal });
       // A store that does not answer proves nothing, nor does a reader that is busy.
-      const now = await store.get(line.range, { signal: over.signal }).catch(() => undefined);
+      const askedAt = runtime.now();
+      const answer = await store.get(line.range, { signal: over.signal }).catch(() => undefined);
+      const now = answer && line.stateOf(answer.header.revision, answer.kvs);
+      if (now) onLook(now, askedAt);
       const { state, isAll } = told;
       const doubt = before && isAll ? compareWith(before, state) : 'right';
       if (doubt !== 'right') over.abort(doubt === 'behind' ? behind : wrong);
-      before = now && isAll ? line.stateOf(now.header.revision, now.kvs) : undefined;
+      before = isAll ? now : undefined;
     }
   } catch {
     // It is over.

@@ -104,8 +104,10 @@ export class Lookout {
   #lookLater(): void {
     const delayMs = Math.max(this.#options.intervalMs, minIntervalMs);
     const lookAndGoOn = async (): Promise<void> => {
-      await this.look();
-      if (!this.#over.signal.aborted) this.#lookLater();
+      const revision = await this.look();
+      if (!this.#isWatching()) return;
+      if (!this.#watch && revision !== undefined) this.#watchFrom(revision + 1n);
+      this.#lookLater();
     };
     this.#timer = this.#runtime.setTimer(delayMs, () => void lookAndGoOn(), { background: true });
   }
@@ -148,7 +150,9 @@ export class Lookout {
 
   async #watchEnded(error: ConclaveError): Promise<void> {
     if (!this.#isWatching() || error instanceof ClosedError) return;
-    // Anything else (a withdrawn permission) is final: the deadline and the slow look still protect.
+    // Anything else is a permission that was withdrawn, or a login that was refused. The deadline and the slow look still
+    // protect; the first look that is answered again opens the watch, too.
+    this.#watch = undefined;
     if (!(error instanceof CompactedError)) return;
     // What happened in between is found by looking; then the watch goes on from there.
     const revision = (await this.look()) ?? error.compactRevision;

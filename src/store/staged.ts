@@ -11,7 +11,7 @@ import {
   toRange,
 } from './operations.js';
 import type { KeyValue } from './results.js';
-import type { Snapshot } from './snapshot.js';
+import type { Snapshot } from './at-one-revision.js';
 
 /** A key and its value, as a transaction sees them. */
 export interface Pair {
@@ -32,7 +32,7 @@ export interface StagedPutOptions {
  * read, and what this transaction itself has written. Writes are sent at the end, all in one.
  */
 export interface Transaction {
-  /** Aborts when the transaction is not waited for any more: for whatever else the function waits for. */
+  /** Aborts when `timeoutMs` or `signal` of `atomically` end it: for whatever else the function waits for. */
   readonly signal: AbortSignal;
   /** The value; undefined if there is no such key. Reads that are asked for at the same time take one round trip. */
   get(key: Bytes): Promise<Uint8Array | undefined>;
@@ -79,7 +79,6 @@ export class Staged implements Transaction {
     this.#assertOpen();
     const range = toRange(target);
     const { kvs } = await this.#snapshot.read(range);
-    this.#assertOpen();
     this.#ranges.push(range);
     for (const kv of kvs) this.#know(kv.key, kv);
     return this.#overlaid(range, kvs);
@@ -114,7 +113,7 @@ export class Staged implements Transaction {
     });
     if (writes.length === 0) return undefined;
     const { revision } = this.#snapshot;
-    return { revision, keys: [...this.#known.values()], ranges: this.#ranges, writes };
+    return { revision, keys: [...this.#known.values()], ranges: [...this.#ranges], writes };
   }
 
   /** What the function still does with it is refused. */

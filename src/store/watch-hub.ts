@@ -3,7 +3,7 @@ import { report } from '../base/diagnostics.js';
 import { AuthError, ClosedError, CompactedError, type ConclaveError } from '../base/errors.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import type { Endpoints } from './endpoints.js';
-import { toConclaveError } from './outcome.js';
+import { outcomeOf, toConclaveError } from './outcome.js';
 import { Watch, type WatchListener, type WatchRequest } from './watch.js';
 import {
   type Stream,
@@ -129,12 +129,12 @@ export class WatchHub {
     }));
     const ours = toConclaveError(error, 'watch', false);
     if (ours instanceof AuthError) this.#endAll(ours);
-    else this.#connectLater();
+    else this.#connectLater(this.#failures);
   }
 
-  #connectLater(): void {
+  #connectLater(failures: number): void {
     if (this.#reconnect) return;
-    const ceilingMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** this.#failures);
+    const ceilingMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** failures);
     this.#reconnect = this.#runtime.setTimer(this.#runtime.random() * ceilingMs, () => this.#connect(), {
       background: true,
     });
@@ -164,14 +164,16 @@ export class WatchHub {
       const text = `${what}: events before revision ${compactRevision} have been compacted away`;
       return this.#finish(watch, new CompactedError(text, compactRevision));
     }
-    // A refused creation may only mean that the stream's token has expired: once, on a new stream, it is tried again.
-    // Until then the other watches go on here, and others that are refused too need no further stream.
-    if (watch.refusals++ === 0) {
-      report('conclave:retry', () => ({ what, attempt: 1, error: new Error(cancelReason) }));
-      return this.#connectLater();
-    }
     const status = cancelReason.includes('permission denied') ? 'permission-denied' : 'failed-precondition';
     const error = new TransportError(status, cancelReason || `canceled by ${link.endpoint}`);
+    // If the stream's token is what was refused, the creation is tried again on a new stream, however often: each change of
+    // a user or role makes signed tokens old. Some versions call that a lack of permission, so any refusal is tried once more.
+    // Until then the other watches go on here, and others that are refused too need no further stream.
+    if (outcomeOf(error) === 'not-done' || watch.refusals === 0) {
+      const attempt = ++watch.refusals;
+      report('conclave:retry', () => ({ what, attempt, error }));
+      return this.#connectLater(attempt - 1);
+    }
     this.#finish(watch, toConclaveError(error, what, false));
   }
 

@@ -21,8 +21,13 @@ export class ConclaveProgram implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}) {
-    this.child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], {
+  /** @param script another program, such as an example */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string | undefined>> = {},
+    script = 'dist/cli/main.js',
+  ) {
+    this.child = spawn(process.execPath, [join(root, script), ...args], {
       env: { ...process.env, CONCLAVE_ENDPOINTS: undefined, ...env },
       detached: true,
     });

@@ -73,7 +73,8 @@ describe('a counter', () => {
     expect(await mine.compareAndSet(3n, 7n)).toBe(true);
     expect(await theirs.compareAndSet(3n, 8n)).toBe(false);
     expect(await theirs.compareAndSet(7n, 8n)).toBe(true);
-    expect(await mine.add()).toBe(9n);
+    expect(await mine.compareAndSet(8n, 9n)).toBe(true);
+    expect(await theirs.add()).toBe(10n);
   });
 
   it.each(fates)(
@@ -116,7 +117,7 @@ describe('a counter', () => {
     world.delayRequest(client, { method: 'txn', where: isWrite, ms: 40_000, isSilent: true });
     const adding = counter.add(5);
     await world.settle();
-    world.expireSession(client);
+    await world.expireSession(client);
     expect(await world.run(adding)).toBe(6n);
     await world.advance(60_000);
     expect(await stored(world)).toBe('6');

@@ -21,9 +21,7 @@ async function stored(world: World): Promise<string | undefined> {
 }
 
 function grants(world: World, client: Conclave): number {
-  return world
-    .calls(client)
-    .filter(({ method, request }) => method === 'txn' && isGrant(request as RequestTo<'txn'>)).length;
+  return world.calls(client).filter(({ method, request }) => method === 'txn' && isGrant(request)).length;
 }
 
 async function take(ids: Ids, count: number): Promise<bigint[]> {

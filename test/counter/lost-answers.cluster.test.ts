@@ -87,7 +87,9 @@ it(
         }
       }),
     );
-    const [from, to] = await Promise.all(['a', 'b'].map((name) => clients[0]?.store.get(`accounts/${name}`)));
+    const [from, to] = await Promise.all(
+      ['a', 'b'].map(async (name) => clients[0]?.store.get(`accounts/${name}`)),
+    );
     const textOf = (answer: typeof from): string => Buffer.from(answer?.kvs[0]?.value ?? []).toString();
     expect([textOf(from), textOf(to)]).toEqual(['-200', '200']);
     expect(lost('accounts/')).toBeGreaterThan(0);

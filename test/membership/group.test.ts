@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { Conclave, Group, GroupChange, StandardSchema } from '../../src/index.js';
+import type { Conclave, Group, StandardSchema } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
+import { outcome } from '../lock/observe.js';
+import { Watcher } from './watcher.js';
 
 let world: World;
 let one: Conclave;
@@ -15,43 +17,7 @@ beforeEach(async () => {
 
 afterEach(() => world[Symbol.asyncDispose]());
 
-const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
 const ids = async (group: Group): Promise<string[]> => (await group.members()).members.map(({ id }) => id);
-
-/** Adds up what a watch tells. */
-class Watcher {
-  readonly changes: GroupChange[] = [];
-  readonly ended: Promise<unknown>;
-  readonly #stop = new AbortController();
-
-  constructor(group: Group) {
-    this.ended = outcome(this.#read(group));
-  }
-
-  get last(): GroupChange | undefined {
-    return this.changes.at(-1);
-  }
-
-  /** Each change in a word. */
-  get story(): string[] {
-    return this.changes.map(({ joined, updated, left }) =>
-      [
-        ...joined.map(({ id, value }) => `+${id}=${value}`),
-        ...updated.map(({ id, value }) => `~${id}=${value}`),
-        ...left.map(({ id }) => `-${id}`),
-      ].join(' '),
-    );
-  }
-
-  async stop(): Promise<unknown> {
-    this.#stop.abort('enough');
-    return this.ended;
-  }
-
-  async #read(group: Group): Promise<void> {
-    for await (const change of group.watch({ signal: this.#stop.signal })) this.changes.push(change);
-  }
-}
 
 describe('a member', () => {
   it('is seen by the others from join to leave, with its value and who it is', async () => {

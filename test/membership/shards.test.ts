@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Conclave, Hold, Shards } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
+import { outcome } from '../lock/observe.js';
+import { Worker } from './worker.js';
 
 let world: World;
 
@@ -10,66 +11,12 @@ beforeEach(async () => {
 
 afterEach(() => world[Symbol.asyncDispose]());
 
-const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
-
-/** One that takes part, and what it has been given. */
-class Worker {
-  readonly client: Conclave;
-  readonly shards: Shards;
-  readonly held = new Map<number, Hold>();
-  readonly told: unknown[] = [];
-  readonly ended: Promise<unknown>;
-  /** Whether the work ends when it is told to. */
-  obeys = true;
-  readonly #stop = new AbortController();
-  readonly #letGo = new Map<number, () => void>();
-
-  constructor(client: Conclave, options: { shards?: number } & Parameters<Shards['run']>[1] = {}) {
-    const { shards = 8, ...others } = options;
-    this.client = client;
-    this.shards = client.group('g').shards(shards);
-    this.ended = outcome(this.shards.run(this.#work, { signal: this.#stop.signal, ...others }));
-  }
-
-  static async start(options?: ConstructorParameters<typeof Worker>[1]): Promise<Worker> {
-    return new Worker(await world.client(), options);
-  }
-
-  get owned(): number[] {
-    return [...this.held.keys()].sort((a, b) => a - b);
-  }
-
-  stop(): Promise<unknown> {
-    this.#stop.abort('enough');
-    return this.ended;
-  }
-
-  letGo(): void {
-    this.obeys = true;
-    for (const end of this.#letGo.values()) end();
-  }
-
-  readonly #work = async (shard: number, hold: Hold): Promise<void> => {
-    if (this.held.has(shard)) throw new Error(`shard ${shard} runs twice`);
-    this.held.set(shard, hold);
-    await new Promise<void>((resolve) => {
-      this.#letGo.set(shard, resolve);
-      hold.signal.addEventListener('abort', () => {
-        this.told.push(hold.signal.reason);
-        if (this.obeys) resolve();
-      });
-    });
-    this.held.delete(shard);
-    this.#letGo.delete(shard);
-  };
-}
-
 const all = (...workers: Worker[]): number[] => workers.flatMap(({ owned }) => owned).sort((a, b) => a - b);
 const eight = [0, 1, 2, 3, 4, 5, 6, 7];
 
 describe('shards', () => {
   it('all fall to one who is alone, and to nobody when that one stops', async () => {
-    const one = await Worker.start();
+    const one = await Worker.start(world);
     await world.advance(1_000);
     expect(one.owned).toEqual(eight);
     expect(await one.stop()).toBeUndefined();
@@ -81,10 +28,10 @@ describe('shards', () => {
   });
 
   it('are divided again when somebody comes: only what is too much moves', async () => {
-    const one = await Worker.start();
+    const one = await Worker.start(world);
     await world.advance(1_000);
     const tokens = new Map([...one.held].map(([shard, { fencingToken }]) => [shard, fencingToken]));
-    const two = await Worker.start();
+    const two = await Worker.start(world);
     await world.advance(1_000);
     expect([one.owned, two.owned]).toEqual([
       [0, 1, 2, 3],
@@ -106,10 +53,10 @@ describe('shards', () => {
   });
 
   it('are handed over only when the work on them has ended, however long that takes', async () => {
-    const one = await Worker.start();
+    const one = await Worker.start(world);
     await world.advance(1_000);
     one.obeys = false;
-    const two = await Worker.start();
+    const two = await Worker.start(world);
     await world.advance(60_000);
     expect(one.told).toHaveLength(4);
     expect(one.owned).toEqual(eight);
@@ -122,7 +69,7 @@ describe('shards', () => {
   });
 
   it('of one who stops fall to the others at once, without any lease that runs out', async () => {
-    const workers = [await Worker.start(), await Worker.start(), await Worker.start()];
+    const workers = [await Worker.start(world), await Worker.start(world), await Worker.start(world)];
     await world.advance(2_000);
     expect(all(...workers)).toEqual(eight);
     const [planner, two, three] = workers as [Worker, Worker, Worker];
@@ -134,8 +81,8 @@ describe('shards', () => {
   });
 
   it('of one that has crashed fall to the others when its lease has run out, not before, also if it was the planner', async () => {
-    const one = await Worker.start();
-    const two = await Worker.start();
+    const one = await Worker.start(world);
+    const two = await Worker.start(world);
     await world.advance(2_000);
     const lost = one.owned;
     world.partition(one.client);
@@ -153,8 +100,8 @@ describe('shards', () => {
   });
 
   it('are divided evenly again when somebody has lost its session, and taken part again under the next', async () => {
-    const one = await Worker.start();
-    const two = await Worker.start();
+    const one = await Worker.start(world);
+    const two = await Worker.start(world);
     await world.advance(2_000);
     await world.expireSession(two.client);
     await world.advance(5_000);
@@ -164,7 +111,7 @@ describe('shards', () => {
   });
 
   it('run again when the work returns, and never twice at a time', async () => {
-    const one = await Worker.start({ pauseMs: 500 });
+    const one = await Worker.start(world, { pauseMs: 500 });
     await world.advance(1_000);
     const tokens = [...one.held.values()].map(({ fencingToken }) => fencingToken);
     one.letGo();
@@ -175,9 +122,9 @@ describe('shards', () => {
   });
 
   it('are numbered alike by all who take part, or one of them is refused', async () => {
-    const one = await Worker.start();
+    const one = await Worker.start(world);
     await world.advance(1_000);
-    const two = await Worker.start({ shards: 16 });
+    const two = await Worker.start(world, { shards: 16 });
     await world.advance(1_000);
     expect(await two.ended).toMatchObject({
       code: 'CONFLICT',
@@ -242,7 +189,7 @@ describe('shards', () => {
   });
 
   it('end when the Conclave closes, and say so', async () => {
-    const one = await Worker.start();
+    const one = await Worker.start(world);
     await world.advance(1_000);
     await one.client.close();
     expect(await one.ended).toMatchObject({ code: 'CLOSED' });

@@ -8,9 +8,11 @@
  */
 
 import { barrierMutants } from './barrier.js';
+import { configMutants } from './config.js';
 import { electionMutants } from './election.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
+import { transactionMutants } from './transactions.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -756,8 +758,8 @@ export const mutants = [
   {
     name: 'a refused creation is final at once',
     file: 'src/store/watch-hub.ts',
-    find: 'if (watch.refusals++ === 0) {',
-    replace: 'if (watch.refusals++ < 0) {',
+    find: "if (outcomeOf(error) === 'not-done' || watch.refusals === 0) {",
+    replace: "if (outcomeOf(error) === 'not-done') {",
     test: watchHub,
     title: 'is tried again once on a new stream',
   },
@@ -1645,7 +1647,9 @@ export const mutants = [
   ...electionMutants,
   ...queueMutants,
   ...recipeMutants,
+  ...transactionMutants,
   ...barrierMutants,
+  ...configMutants,
   ...barrierMutants,
   ...recipeMutants,
 ];

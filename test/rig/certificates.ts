@@ -30,9 +30,10 @@ export class Certificates implements AsyncDisposable {
     this.client = client;
   }
 
-  static async create(): Promise<Certificates> {
+  /** @param given an authority to sign them @default one of their own */
+  static async create(given?: Identity): Promise<Certificates> {
     const directory = await mkdtemp(join(tmpdir(), 'conclave-certificates-'));
-    const authority = await issue(directory, 'authority', '/CN=test authority');
+    const authority = given ?? (await issue(directory, 'authority', '/CN=test authority'));
     const server = await issue(
       directory,
       'server',
@@ -42,6 +43,12 @@ export class Certificates implements AsyncDisposable {
     );
     const client = await issue(directory, 'client', '/CN=root', authority, 'DNS:client');
     return new Certificates(directory, authority, server, client);
+  }
+
+  /** Another client certificate, of this common name; of none if it is empty. */
+  async issue(name: string): Promise<Identity> {
+    const subject = name === '' ? '/O=nobody' : `/CN=${name}`;
+    return issue(this.#directory, `client-${name}`, subject, this.authority, 'DNS:client');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

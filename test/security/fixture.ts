@@ -1,6 +1,7 @@
 import { Etcd3 } from 'etcd3';
 
 import { type Conclave, connect, type ConnectOptions } from '../../src/index.js';
+import type { Certificates } from '../rig/certificates.js';
 import { Cluster, type ClusterOptions } from '../rig/cluster.js';
 
 export const rootPassword = 'root of all';
@@ -22,10 +23,17 @@ export class Secured implements AsyncDisposable {
   readonly #root: Etcd3;
   readonly #clients: Conclave[] = [];
 
-  private constructor(cluster: Cluster) {
+  private constructor(cluster: Cluster, certificates: Certificates | undefined) {
     this.cluster = cluster;
     this.#root = new Etcd3({
       hosts: [...cluster.endpoints],
+      ...(certificates && {
+        credentials: {
+          rootCertificate: Buffer.from(certificates.authority.cert),
+          privateKey: Buffer.from(certificates.client.key),
+          certChain: Buffer.from(certificates.client.cert),
+        },
+      }),
       auth: { username: 'root', password: rootPassword },
     });
   }
@@ -36,7 +44,8 @@ export class Secured implements AsyncDisposable {
   }
 
   static async start({ flags = [], ...options }: ClusterOptions = {}): Promise<Secured> {
-    return new Secured(await Cluster.start({ rootPassword, flags: [cheapHashes, ...flags], ...options }));
+    const cluster = await Cluster.start({ rootPassword, flags: [cheapHashes, ...flags], ...options });
+    return new Secured(cluster, options.certificates);
   }
 
   /** A user whose name is its password, with a role of that name. */
@@ -60,7 +69,16 @@ export class Secured implements AsyncDisposable {
   }
 
   async connect(options: ConnectOptions = {}): Promise<Conclave> {
-    const conclave = await connect({ endpoints: this.cluster.endpoints, ...options });
+    return this.own(await connect({ endpoints: this.cluster.endpoints, ...options }));
+  }
+
+  /** After `etcdctl auth disable`. */
+  async enable(): Promise<void> {
+    await this.cluster.etcdctl('auth', 'enable', '--user=');
+  }
+
+  /** Is closed with the rest. */
+  own(conclave: Conclave): Conclave {
     this.#clients.push(conclave);
     return conclave;
   }

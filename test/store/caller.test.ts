@@ -231,6 +231,18 @@ it('a certificate that is not accepted is an AuthError at once', async () => {
   expect(asked()).toEqual(['a']);
 });
 
+it('a transaction that is not permitted names all of its keys, since any may be the one', async () => {
+  transport.onCall = (call) =>
+    call.fail(new TransportError('permission-denied', 'etcdserver: permission denied'));
+  const nested = txn({ then: [put('b', ''), get('a')] });
+  const parts = txn({ if: [compare.version('c', '=', 0n)], then: [put('a', ''), nested] });
+  await expect(caller.call('txn', parts)).rejects.toThrow(
+    new AuthError(`txn on "a", "b", "c": permission denied; the user's roles do not cover these keys`),
+  );
+  const many = txn({ then: Array.from({ length: 12 }, (_, i) => put(`k${i}`, '')) });
+  await expect(caller.call('txn', many)).rejects.toThrow('"k9" and 2 more: ');
+});
+
 it('a wrong password is an AuthError at once, though the request never left', async () => {
   const answer = caller.call('put', put('k', 'v'));
   last().fail(

@@ -461,6 +461,36 @@ describe('a creation that is refused', () => {
     expect(seen.log).toEqual(['created 10']);
   });
 
+  it.each([
+    'etcdserver: invalid auth token',
+    'rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old',
+  ])(
+    'for its token (%s) is tried again and again: users and roles may be changing all the time',
+    async (why) => {
+      const seen = watch('k');
+      for (let i = 0; i < 20; i++) {
+        stream().refuse(why);
+        await runtime.advance(1_000);
+      }
+      stream().created('k', 10n);
+      expect(seen.log).toEqual(['created 10']);
+      expect(asked()).toHaveLength(21);
+    },
+  );
+
+  it('for its token again and again waits longer each time, up to a second', async () => {
+    runtime.chance = 1;
+    watch('k');
+    for (const ceilingMs of [20, 40, 80, 160, 320, 640, 1_000, 1_000]) {
+      const before = asked().length;
+      stream().refuse('etcdserver: invalid auth token');
+      await runtime.advance(ceilingMs - 1);
+      expect(asked()).toHaveLength(before);
+      await runtime.advance(1);
+      expect(asked()).toHaveLength(before + 1);
+    }
+  });
+
   it('for another reason says that reason', async () => {
     const seen = watch('k');
     stream().refuse('mystery');

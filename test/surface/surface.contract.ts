@@ -4,10 +4,12 @@ import type { Backend } from './backend.js';
 import { connectRow } from './rows/connect.js';
 import { deleteAndCompactRow } from './rows/delete-and-compact.js';
 import { getRow } from './rows/get.js';
+import { hotConfigurationRow } from './rows/hot-configuration.js';
 import { leaseRow } from './rows/lease.js';
 import { opAndDoRow } from './rows/op-and-do.js';
 import { prefixRow } from './rows/prefix.js';
 import { putRow } from './rows/put.js';
+import { serviceRegistrationRow } from './rows/service-registration.js';
 import { txnRow } from './rows/txn.js';
 import { watchRow } from './rows/watch.js';
 import { Surface } from './surface.js';
@@ -42,7 +44,9 @@ export function surfaceContract({ start, isEtcd, lacks }: SurfaceOptions): void 
   describe('prefix', () => prefixRow(surface));
   describe('delete and compact', () => deleteAndCompactRow(surface));
   describe('lease', () => leaseRow(surface));
+  describe('service registration', () => serviceRegistrationRow(surface, isEtcd));
   describe('op and do', () => opAndDoRow(surface));
   describe('txn', () => txnRow(surface));
   describe('watch', () => watchRow(surface, isEtcd));
+  describe('hot configuration', () => hotConfigurationRow(surface));
 }

@@ -25,7 +25,7 @@ export class Surface {
 
   /** Another client. */
   connect(): Promise<Conclave> {
-    return connect({ endpoints: this.backend.endpoints });
+    return connect({ endpoints: this.backend.endpoints, sessionTtlMs: 5_000 });
   }
 
   get backend(): Backend {

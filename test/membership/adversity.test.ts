@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Conclave, KeyValue, StandardSchema } from '../../src/index.js';
+import { type RequestTo, World } from '../../src/testing/index.js';
+import { isTake } from '../lock/lines.js';
+import { outcome } from '../lock/observe.js';
+import { Watcher } from './watcher.js';
+import { Worker } from './worker.js';
+
+let world: World;
+let one: Conclave;
+let other: Conclave;
+
+beforeEach(async () => {
+  world = await World.open();
+  one = await world.client();
+  other = await world.client();
+});
+
+afterEach(() => world[Symbol.asyncDispose]());
+
+const keyPut = ({ then: [first] }: RequestTo<'txn'>): string =>
+  first?.kind === 'put' ? Buffer.from(first.key).toString() : '';
+const planOf = async (group: string): Promise<readonly KeyValue[]> =>
+  (await world.store.get(`conclave/shards/${group}`)).kvs;
+/** So many turns of the microtask queue later. */
+const after = async (turns: number): Promise<void> => {
+  for (let i = 0; i < turns; i++) await Promise.resolve();
+};
+const valueIn = async (group: string): Promise<string | undefined> =>
+  (await other.group(group).members()).members[0]?.value;
+
+describe('a member', () => {
+  it('has the value of an update that ended while a registration with the one before was on its way', async () => {
+    const member = await one.group('g').join('old', { id: 'a' });
+    world.delayReply(one, { method: 'txn', where: isTake, ms: 1_000 });
+    await world.expireSession(one);
+    await world.advance(600);
+    expect(member.isRegistered()).toBe(false);
+    const updating = outcome(member.update('new', { timeoutMs: 100 }));
+    await world.advance(200);
+    expect(await updating).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    await world.advance(5_000);
+    expect(member.isRegistered()).toBe(true);
+    expect(await valueIn('g')).toBe('new');
+  });
+
+  it('has the value of the latest call, however long the schema thinks about an earlier one', async () => {
+    const slow = new Map<string, () => void>();
+    const schema: StandardSchema<string> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: async (value) => {
+          if (value === 'slow') await new Promise<void>((resolve) => slow.set(value, resolve));
+          return { value: String(value) };
+        },
+      },
+    };
+    const member = await one.group('g', { schema }).join('first', { id: 'a' });
+    const updates = [member.update('slow'), member.update('fast')];
+    await updates[1];
+    slow.get('slow')?.();
+    await Promise.all(updates);
+    expect(await valueIn('g')).toBe('"fast"');
+  });
+});
+
+describe('a watch of a group', () => {
+  it('tells of each value once, however many updates were under way', async () => {
+    const member = await one.group('g').join('0', { id: 'a' });
+    const watcher = new Watcher(other.group('g'));
+    await world.settle();
+    await Promise.all(['1', '2', '3'].map((value) => member.update(value)));
+    await world.expireSession(one);
+    const updates = ['4', '5'].map((value) => member.update(value));
+    await world.advance(5_000);
+    await Promise.all(updates);
+    expect(watcher.story).toEqual(['+a=0', '~a=3', '-a', '+a=5']);
+    await watcher.stop();
+  });
+
+  it('after a compaction in its absence tells of no update of those who have stayed as they were', async () => {
+    await one.group('g').join('1', { id: 'a' });
+    const b = await one.group('g').join('2', { id: 'b' });
+    const c = await one.group('g').join('3', { id: 'c' });
+    const watcher = new Watcher(other.group('g'));
+    await world.settle();
+    world.partition(other);
+    await b.leave();
+    await c.update('4');
+    world.compactUnderWatches(other);
+    world.heal(other);
+    await world.advance(30_000);
+    expect(watcher.story).toEqual(['+a=1 +b=2 +c=3', '~c=4 -b']);
+    await watcher.stop();
+  });
+});
+
+describe('shards', () => {
+  it('that are free are taken, however many others are waited for', async () => {
+    const holds = await Promise.all(
+      Array.from({ length: 70 }, (_, shard) => other.mutex(`g/shards/${shard}`).acquire()),
+    );
+    const worker = new Worker(one, { shards: 80 });
+    await world.advance(5_000);
+    expect(worker.owned).toEqual([70, 71, 72, 73, 74, 75, 76, 77, 78, 79]);
+    await Promise.all(holds.map((hold) => hold.release()));
+    await world.advance(1_000);
+    expect(worker.owned).toHaveLength(80);
+    await worker.stop();
+  });
+
+  it('are not taken by a run that has ended, whenever that was told in the turn in which they fell to it', async () => {
+    for (let turns = 0; turns < 30; turns++) {
+      const name = `late${turns}`;
+      const client = await world.client();
+      const stop = new AbortController();
+      let working = 0;
+      const planned = world.store.listen(
+        `conclave/shards/${name}`,
+        {},
+        {
+          created: () => {},
+          ended: () => {},
+          events: () => void after(turns).then(() => stop.abort()),
+        },
+      );
+      const running = client
+        .group(name)
+        .shards(1)
+        .run(
+          async (_, { signal }) => {
+            working++;
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            working--;
+          },
+          { signal: stop.signal },
+        );
+      await world.run(running);
+      planned.cancel();
+      await world.advance(1_000);
+      const [shard] = (await client.group(name).shards(1).inspect()).shards;
+      expect({ turns, working, owner: shard?.owner }).toEqual({ turns, working: 0, owner: undefined });
+    }
+  });
+
+  it('refuse nobody who agrees, because somebody who does not is just being refused', async () => {
+    const eldest = new Worker(one);
+    await world.advance(1_000);
+    // Its ticket stands for a while: it learns late who is there.
+    const refused = await world.client();
+    const isWish = (request: RequestTo<'txn'>): boolean =>
+      isTake(request) && keyPut(request).includes('/election/');
+    world.delayReply(refused, { method: 'txn', where: isWish, ms: 1_000 });
+    const planned = await planOf('g');
+    const wrong = new Worker(refused, { shards: 16 });
+    await world.advance(500);
+    expect(await planOf('g')).toEqual(planned);
+    const right = new Worker(other);
+    await world.advance(5_000);
+    expect(await wrong.ended).toMatchObject({ code: 'CONFLICT' });
+    expect([eldest.owned.length, right.owned.length]).toEqual([4, 4]);
+    await Promise.all([eldest.stop(), right.stop()]);
+  });
+});
