@@ -1,3 +1,4 @@
+import { endpointText } from './base/endpoint-text.js';
 import { sessionKey } from './base/keys.js';
 import { UnavailableError } from './base/errors.js';
 import { type Runtime, systemRuntime } from './base/runtime.js';
@@ -91,7 +92,7 @@ function fromText(target: string): ConnectOptions {
   const scheme = /^https?:\/\//.exec(target)?.[0];
   if (scheme === undefined) {
     throw new TypeError(
-      `expected http://host:port, https://host:port or memory:, got ${JSON.stringify(target)}`,
+      `expected http://host:port, https://host:port or memory:, got ${endpointText(target)}`,
     );
   }
   return { endpoints: target.split(',').map((part) => (part.includes('://') ? part : scheme + part)) };

@@ -99,6 +99,21 @@ export type { Store } from './store/store.js';
 export { type AtomicOptions, atomically } from './store/atomically.js';
 export type { Pair, StagedPutOptions, Transaction } from './store/staged.js';
 export type { CallOptions } from './store/caller.js';
+export type {
+  Access,
+  Alarm,
+  AlarmType,
+  ClusterMember,
+  MemberStatus,
+  Permission,
+  StoreHash,
+} from './store/admin-calls.js';
+export type { MemberOptions } from './store/admin-caller.js';
+export type { Auth, NewUserOptions, Roles, Users } from './store/auth.js';
+export type { AddMemberOptions, Cluster, MemberListOptions, MembersResult } from './store/cluster.js';
+export type { IgnoredEndpoint, IgnoredReason, SyncedEndpoints } from './store/cluster-sync.js';
+export type { HashOptions, Maintenance } from './store/maintenance.js';
+export type { SavedSnapshot, SnapshotOptions, SnapshotProgress } from './store/snapshot.js';
 export type { GrantOptions, Lease, Leases, LeaseStatus } from './store/lease.js';
 export type { Renewal } from './store/keep-alive.js';
 export type { WatchNotice, WatchOptions } from './store/watching.js';

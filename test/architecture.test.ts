@@ -96,6 +96,7 @@ describe('a syntax that is refused', () => {
     ['const { random: chance } = Math;', 'Math.random'],
     ['crypto.randomUUID();', 'crypto'],
     ["import { randomUUID } from 'node:crypto';", 'node:crypto'],
+    ["import { createHash, randomUUID } from 'node:crypto';", 'node:crypto'],
     ["import { setTimeout as sleep } from 'timers/promises';", 'timers/promises'],
     ["const { performance: p } = await import('node:perf_hooks');", 'node:perf_hooks'],
     ['AbortSignal.timeout(1);', 'AbortSignal.timeout'],

@@ -3,9 +3,19 @@ import type { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 import { TransportError } from '../store/transport.js';
 import { Authenticator, type Token } from './authenticator.js';
 import type { Call, Calls } from './calls.js';
-import type { Client, Duplex, Metadata, Rpc, Service, StreamMethod, UnaryMethod } from './grpc.js';
+import type {
+  Client,
+  Duplex,
+  Metadata,
+  ReadMethod,
+  Rpc,
+  ServerStream,
+  Service,
+  StreamMethod,
+  UnaryMethod,
+} from './grpc.js';
 import { openPool } from './pool.js';
-import { asTransportError, toTransportError } from './rpc-error.js';
+import { asTransportError, isRpcError, toTransportError } from './rpc-error.js';
 import type { Login, Settings } from './settings.js';
 
 /** What a call says besides its request. */
@@ -79,6 +89,21 @@ export class Connection {
   ): Promise<Duplex> {
     const { client, metadata } = await this.#prepare(service, headers);
     return this.#start(call, () => client[method](metadata));
+  }
+
+  /** A stream on which the server alone speaks. The call hears of its error. */
+  async serverStream(
+    call: Call,
+    [service, method]: readonly [Service, ReadMethod],
+    request: object,
+    headers: Headers,
+  ): Promise<ServerStream> {
+    const { client, metadata } = await this.#prepare(service, headers);
+    return this.#start(call, () => {
+      const stream = client[method](request, metadata);
+      // At once: an error that nobody listens to would end the process.
+      return stream.on('error', (error) => call.fail(isRpcError(error) ? toTransportError(error) : error));
+    });
   }
 
   /** Calls that were sent run to their end, unless they are ended too. */

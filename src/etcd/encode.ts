@@ -142,7 +142,7 @@ function encodeOp(op: Op): IRequestOp {
 }
 
 /** A single key must have no `range_end` at all: etcd takes an empty one for "all keys from here on". */
-function encodeRange({ key, end }: KeyRange): { key: Buffer; range_end?: Buffer } {
+export function encodeRange({ key, end }: KeyRange): { key: Buffer; range_end?: Buffer } {
   return end?.length ? { key: asBuffer(key), range_end: asBuffer(end) } : { key: asBuffer(key) };
 }
 

@@ -5,7 +5,7 @@ import type { RpcError } from './rpc-error.js';
  * class, without the methods of the services.
  */
 
-export type Service = 'KV' | 'Lease' | 'Watch' | 'Maintenance' | 'Auth';
+export type Service = 'KV' | 'Lease' | 'Watch' | 'Cluster' | 'Maintenance' | 'Auth';
 
 export type UnaryMethod =
   | 'range'
@@ -18,9 +18,40 @@ export type UnaryMethod =
   | 'leaseTimeToLive'
   | 'leaseLeases'
   | 'status'
-  | 'authenticate';
+  | 'authenticate'
+  | AdminUnaryMethod;
+
+type AdminUnaryMethod =
+  | 'memberList'
+  | 'memberAdd'
+  | 'memberPromote'
+  | 'memberUpdate'
+  | 'memberRemove'
+  | 'authEnable'
+  | 'authDisable'
+  | 'authStatus'
+  | 'userAdd'
+  | 'userDelete'
+  | 'userGet'
+  | 'userList'
+  | 'userChangePassword'
+  | 'userGrantRole'
+  | 'userRevokeRole'
+  | 'roleAdd'
+  | 'roleDelete'
+  | 'roleGet'
+  | 'roleList'
+  | 'roleGrantPermission'
+  | 'roleRevokePermission'
+  | 'alarm'
+  | 'defragment'
+  | 'hashKv'
+  | 'moveLeader';
 
 export type StreamMethod = 'watch' | 'leaseKeepAlive';
+
+/** Of these the server alone speaks, after one request. */
+export type ReadMethod = 'snapshot';
 
 export interface Metadata {
   set(name: string, value: string): void;
@@ -37,6 +68,12 @@ export interface Duplex extends Rpc {
   on(event: 'error', listener: (error: RpcError) => void): this;
 }
 
+/** A Readable of Node: what is not taken is not read from the network. */
+export interface ServerStream extends Rpc, AsyncIterable<unknown> {
+  /** Of the RPC; or of Node, when it is left before its end. */
+  on(event: 'error', listener: (error: Error) => void): this;
+}
+
 export type Client = Readonly<
   Record<
     UnaryMethod,
@@ -46,5 +83,6 @@ export type Client = Readonly<
       answered: (error: RpcError | null, response: unknown) => void,
     ) => Rpc
   > &
-    Record<StreamMethod, (metadata: Metadata) => Duplex>
+    Record<StreamMethod, (metadata: Metadata) => Duplex> &
+    Record<ReadMethod, (request: object, metadata: Metadata) => ServerStream>
 > & { close(): void };

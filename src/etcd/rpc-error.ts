@@ -43,6 +43,10 @@ const notStarted = 'Failed to start HTTP/2 stream';
 /** What grpc-js 1.14 appends even if it has nothing to note. */
 const emptyNote = /\.? *Resolution note: *$/;
 
+export function isRpcError(error: Error): error is RpcError {
+  return 'code' in error && 'details' in error;
+}
+
 export function toTransportError(error: RpcError): TransportError {
   const details = error.details.replace(emptyNote, '');
   if (details.startsWith(notStarted))

@@ -1,3 +1,4 @@
+import { endpointText } from '../base/endpoint-text.js';
 import type { Runtime } from '../base/runtime.js';
 import { fromEtcd3 } from './etcd3-options.js';
 import type { EtcdTransportOptions } from './options.js';
@@ -9,6 +10,8 @@ export interface Settings {
   readonly endpoints: readonly string[];
   readonly login: Login | undefined;
   readonly tls: () => TlsOptions | Promise<TlsOptions>;
+  /** Whether the user has given `tls`. */
+  readonly hasTls: boolean;
   readonly grpcOptions: Readonly<Record<string, string | number>>;
   readonly runtime: Runtime;
   readonly dialTimeoutMs: number;
@@ -33,6 +36,7 @@ export function toSettings(options: EtcdTransportOptions): Settings {
     endpoints: [...endpoints],
     login: toLogin(username, password),
     tls: toTlsReader(tls),
+    hasTls: tls !== undefined,
     grpcOptions: checkedGrpcOptions(options.etcd3?.grpcOptions ?? {}),
     runtime: options.runtime,
     dialTimeoutMs: options.dialTimeoutMs,
@@ -56,11 +60,12 @@ function merged({ endpoints, etcd3, username, password, tls }: EtcdTransportOpti
   return { endpoints: [], ...theirs, ...own };
 }
 
-function checkEndpoint(endpoint: string, withTls: boolean): void {
+/** @throws TypeError */
+export function checkEndpoint(endpoint: string, withTls: boolean): void {
   const match = /^(https?):\/\/(?:\[[\da-fA-F:.]+\]|[^\s/:,@?#[\]]+):(\d{1,5})$/.exec(endpoint);
   const port = Number(match?.[2]);
   if (!match || port < 1 || port > 65_535)
-    throw new TypeError(`endpoint must be http(s)://host:port, not ${JSON.stringify(endpoint)}`);
+    throw new TypeError(`endpoint must be http(s)://host:port, not ${endpointText(endpoint)}`);
   // Whoever gives certificates believes the connection is safe.
   if (withTls && match[1] === 'http') throw new TypeError(`tls is given, but ${endpoint} is not https`);
 }

@@ -1,4 +1,5 @@
 import {
+  type AdminTransport,
   type Calls as MethodCalls,
   type KeepAliveCommand,
   type KeepAliveMessage,
@@ -12,13 +13,16 @@ import {
   type WatchCommand,
   type WatchMessage,
 } from '../store/transport.js';
+import { adminMethods } from './admin-methods.js';
 import { Calls } from './calls.js';
 import { Connection } from './connection.js';
+import { methods } from './methods.js';
 import type { EtcdTransportOptions } from './options.js';
 import { asTransportError, isConnectionFailure } from './rpc-error.js';
-import { type Settings, toSettings } from './settings.js';
+import { checkEndpoint, type Settings, toSettings } from './settings.js';
+import { snapshotPieces } from './snapshot-stream.js';
 import { EtcdStream, keepAliveTranslation, type StreamTranslation, watchTranslation } from './stream.js';
-import { exchange } from './unary.js';
+import { type Exchange, exchange } from './unary.js';
 
 /**
  * Carries requests to a real etcd, through the channels and protobuf definitions of npm `etcd3` and none of its logic.
@@ -33,6 +37,28 @@ import { exchange } from './unary.js';
  */
 export class EtcdTransport implements Transport {
   readonly endpoints: readonly string[];
+  readonly admin: AdminTransport = {
+    unary: (endpoint, method, request, options) =>
+      this.#exchange(endpoint, adminMethods[method], request, options),
+    snapshot: (endpoint, signal) =>
+      snapshotPieces(this.#calls, endpoint, signal, (call) =>
+        this.#connected(endpoint, async (connection) => {
+          // A new one: nothing here would notice that an old one is refused.
+          const token = await connection.freshToken();
+          return connection.serverStream(
+            call,
+            ['Maintenance', 'snapshot'],
+            {},
+            { token, requireLeader: false },
+          );
+        }),
+      ),
+    admit: (endpoint) => {
+      checkEndpoint(endpoint, this.#settings.hasTls);
+      this.#admitted.add(endpoint);
+    },
+  };
+  readonly #admitted: Set<string>;
   readonly #settings: Settings;
   readonly #calls = new Calls();
   readonly #connections = new Map<string, Connection>();
@@ -42,25 +68,17 @@ export class EtcdTransport implements Transport {
   constructor(options: EtcdTransportOptions) {
     this.#settings = toSettings(options);
     this.endpoints = this.#settings.endpoints;
+    this.#admitted = new Set(this.endpoints);
   }
 
-  async unary<M extends Method>(
+  unary<M extends Method>(
     endpoint: string,
     method: M,
     request: MethodCalls[M]['request'],
-    { signal, requireLeader }: UnaryOptions,
+    options: UnaryOptions,
   ): Promise<MethodCalls[M]['response']> {
-    const cancelled = 'cancelled by the caller';
-    if (signal.aborted)
-      throw new TransportError('cancelled', cancelled, { neverSent: true, cause: signal.reason });
-    return this.#calls.run(endpoint, (call) => {
-      const cancel = (): void => call.abort('cancelled', cancelled, signal.reason);
-      signal.addEventListener('abort', cancel, { once: true });
-      call.whenOver(() => signal.removeEventListener('abort', cancel));
-      return this.#connected(endpoint, (connection) =>
-        exchange(connection, call, method, request, requireLeader),
-      );
-    });
+    const translation: Exchange<MethodCalls[M]['request'], MethodCalls[M]['response']> = methods[method];
+    return this.#exchange(endpoint, translation, request, options);
   }
 
   watchStream(endpoint: string, listener: StreamListener<WatchMessage>): Stream<WatchCommand> {
@@ -77,8 +95,27 @@ export class EtcdTransport implements Transport {
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const endpoint of this.endpoints) this.#end(endpoint, 'cancelled', 'the transport is closed');
+    for (const endpoint of this.#admitted) this.#end(endpoint, 'cancelled', 'the transport is closed');
     return Promise.resolve();
+  }
+
+  async #exchange<Request, Response>(
+    endpoint: string,
+    translation: Exchange<Request, Response>,
+    request: Request,
+    { signal, requireLeader }: UnaryOptions,
+  ): Promise<Response> {
+    const cancelled = 'cancelled by the caller';
+    if (signal.aborted)
+      throw new TransportError('cancelled', cancelled, { neverSent: true, cause: signal.reason });
+    return this.#calls.run(endpoint, (call) => {
+      const cancel = (): void => call.abort('cancelled', cancelled, signal.reason);
+      signal.addEventListener('abort', cancel, { once: true });
+      call.whenOver(() => signal.removeEventListener('abort', cancel));
+      return this.#connected(endpoint, (connection) =>
+        exchange(connection, call, translation, request, requireLeader),
+      );
+    });
   }
 
   #end(endpoint: string, status: TransportStatus, detail: string): void {
@@ -120,7 +157,7 @@ export class EtcdTransport implements Transport {
 
   #connection(endpoint: string): Connection {
     if (this.#closed) throw new TransportError('cancelled', 'the transport is closed', { neverSent: true });
-    if (!this.endpoints.includes(endpoint))
+    if (!this.#admitted.has(endpoint))
       throw new TransportError('invalid-argument', `${endpoint} is not an endpoint of this transport`, {
         neverSent: true,
       });

@@ -3,8 +3,9 @@ import { checkOptions, type WaitOptions } from '../base/wait.js';
 import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
 import { lineHistory } from '../session/line-history.js';
+import { Card } from './card.js';
 import { GroupLayout } from './group-layout.js';
-import { Card, Membership } from './membership.js';
+import { Membership } from './membership.js';
 import { Registration } from './registration.js';
 import { changeOf, type GroupChange, type Roll, RollReader } from './roll.js';
 import { checkShards, Shards } from './shards.js';
@@ -67,7 +68,7 @@ export class Group<Schema extends StandardSchema = StandardSchema<string>> {
     const card = new Card(connection, await this.#values.write(value, `the value of ${line.title}`));
     const admission = new Admission(connection, { lines: [line], title: line.title });
     const acquire = (until: WaitOptions): Promise<Registration> =>
-      admission.acquire(card.demand, until, (admitted) => new Registration(admitted));
+      admission.acquire(card.demand, until, (admitted) => new Registration(admitted, card));
     const parts = { connection, id, title: line.title, values: this.#values, card, acquire };
     return new Membership(parts, await acquire(wait));
   }

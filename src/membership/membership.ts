@@ -3,10 +3,8 @@ import { ClosedError, isConclaveError } from '../base/errors.js';
 import type { InferInput, StandardSchema } from '../base/schema.js';
 import { Wait, type WaitOptions } from '../base/wait.js';
 import type { Connection } from '../session/connection.js';
-import type { Demand } from '../session/demand.js';
-import { noOlderTicket } from '../session/rules.js';
-import { encodeTicket } from '../session/ticket-value.js';
 import { wheneverHeld } from '../session/whenever-held.js';
+import type { Card, Change } from './card.js';
 import type { Registration } from './registration.js';
 import type { Values } from './values.js';
 
@@ -18,39 +16,6 @@ export interface MembershipParts<Schema extends StandardSchema> {
   readonly values: Values<Schema>;
   readonly card: Card;
   readonly acquire: (wait: WaitOptions) => Promise<Registration>;
-}
-
-/** What is written on each of a membership's tickets. */
-export class Card {
-  readonly #connection: Connection;
-  readonly #since: number;
-  #text: string;
-  /** How many have begun to change it, and which of them has, last. */
-  #begun = 0;
-  #done = 0;
-
-  constructor(connection: Connection, text: string) {
-    this.#connection = connection;
-    this.#since = connection.runtime.wallNow();
-    this.#text = text;
-  }
-
-  /** @returns what changes the text, unless a change that began later has done so */
-  begin(): (text: string) => void {
-    const place = ++this.#begun;
-    return (text) => {
-      if (place < this.#done) return;
-      this.#done = place;
-      this.#text = text;
-    };
-  }
-
-  /** To be the member of an id: the oldest that stands there is. */
-  readonly demand: Demand = { rule: noOlderTicket, ticketValue: () => this.encode() };
-
-  encode(): string {
-    return encodeTicket(this.#connection.options.holder, this.#since, { value: this.#text });
-  }
 }
 
 /**
@@ -110,8 +75,8 @@ export class Membership<Schema extends StandardSchema = StandardSchema<string>> 
     try {
       const text = await wait.race(values.write(value, `the value of ${title}`));
       wait.signal.throwIfAborted();
-      change(text);
-      await wait.race(this.#write(wait.signal));
+      card.change(change, text);
+      await wait.race(this.#write(change, wait.signal));
     } finally {
       wait.end();
     }
@@ -165,12 +130,12 @@ export class Membership<Schema extends StandardSchema = StandardSchema<string>> 
     this.#registration = undefined;
   }
 
-  /** Until the store has what is on the card: a registration that is lost meanwhile is followed by another. */
-  async #write(signal: AbortSignal): Promise<void> {
+  /** Until the store has this change, or a later one: a registration that is lost meanwhile is followed by another. */
+  async #write(change: Change, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const registration = this.#registration ?? (await this.#next.registered);
       try {
-        await registration.write(this.#parts.card.encode());
+        await registration.write(change);
         return;
       } catch (error) {
         if (!isConclaveError(error, 'HOLD_LOST')) throw error;

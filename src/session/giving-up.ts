@@ -6,7 +6,7 @@ import { readsOf, Ticket } from './ticket.js';
 
 /** How a ticket was given up. */
 export interface GivenUp {
-  /** False if it, or one of its keys, was gone before: what it held had been lost. */
+  /** False if it, or one of its keys, was gone before, or may have been: what it held had been lost. */
   readonly hadIt: boolean;
   /** The new ticket, if one was taken. */
   readonly next: Ticket | undefined;
@@ -64,6 +64,7 @@ async function giveUp(
   attempt: (attempts: Readonly<Attempts>) => Promise<GivenUp>,
 ): Promise<GivenUp> {
   const attempts: Attempts = { isRepeated: false, isFull: false };
+  const wasValid = session.isValid();
   const attemptOnce = async (): Promise<GivenUp> => {
     const { hadIt, next } = await attempt(attempts);
     session.news.end(key);
@@ -82,10 +83,17 @@ async function giveUp(
       },
     });
   } catch (error) {
-    // The lease takes it away; nothing is known to have been lost before.
-    if (!session.isAlive() || isConclaveError(error, 'CLOSED')) return { hadIt: true, next: undefined };
+    if (isConclaveError(error, 'CLOSED')) return { hadIt: true, next: undefined };
+    // The lease takes it away; if it has done so already, what was held may have been lost before this was asked for.
+    if (!session.isAlive()) return { hadIt: wasValid && !isRevoked(session), next: undefined };
     throw error;
   }
+}
+
+/** The store has removed the lease; whether before or after the ticket was given up, nobody knows any more. */
+function isRevoked({ signal }: Ticket['session']): boolean {
+  const reason: unknown = signal.reason;
+  return isConclaveError(reason, 'SESSION_LOST') && reason.reason === 'revoked';
 }
 
 /** Key by key: should one be gone, the others go all the same. */

@@ -3,7 +3,7 @@ import { checkOptions, raceSignal, Wait, type WaitOptions } from '../base/wait.j
 import type { Change } from './change.js';
 import { commit, type Committed } from './commit.js';
 import { retry } from './retry.js';
-import { Snapshot } from './snapshot.js';
+import { Snapshot } from './at-one-revision.js';
 import { Staged, type Transaction } from './staged.js';
 import type { Store } from './store.js';
 
@@ -101,7 +101,9 @@ class Lost extends Error {
     super();
     const named = keys.slice(0, namedKeys).map((key) => JSON.stringify(key));
     const others = keys.length - named.length;
-    this.on = named.join(', ') + (others > 0 ? ` and ${others} more` : '') || 'a compacted revision';
+    this.on =
+      named.join(', ') + (others > 0 ? ` and ${others} more` : '') ||
+      'a revision that could not be read any more';
   }
 }
 
@@ -120,7 +122,7 @@ async function attempt<T>(
     result = await raceSignal(running, signal);
     change = await staged.end();
   } catch (error) {
-    if (snapshot.isCompacted) throw new Lost([]);
+    if (snapshot.isUnreadable) throw new Lost([]);
     throw error;
   } finally {
     staged.close();

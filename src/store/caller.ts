@@ -6,7 +6,8 @@ import type { Runtime } from '../base/runtime.js';
 import { checkTimeout } from '../base/wait.js';
 import type { Endpoints } from './endpoints.js';
 import { blamesEndpoint, isSpaceExceeded, outcomeOf, toConclaveError } from './outcome.js';
-import { type Calls, type Method, type Transport, TransportError } from './transport.js';
+import type { Header } from './results.js';
+import { type Calls, type Method, type Transport, TransportError, type UnaryOptions } from './transport.js';
 
 export interface CallOptions {
   /** Rejects the call with the signal's reason; a mutation under way may still be applied. */
@@ -21,6 +22,25 @@ export interface RepeatableCallOptions extends CallOptions {
   readonly isRepeatable?: boolean;
   /** Called before each attempt, as long as surely none of those before it was done. */
   readonly onSend?: () => void;
+}
+
+/** Something to be asked, whatever carries it. */
+export interface Question<T> {
+  /** For messages. */
+  readonly what: () => string;
+  /** For messages of a refusal: any of its keys may be the one that is not covered by a role. @default `what` */
+  readonly whatAllOfIt?: (() => string) | false;
+  readonly isMutation: boolean;
+  /** Whether a member that knows no leader is to refuse it. */
+  readonly requireLeader: boolean;
+  /** Asked there and nowhere else; undefined: wherever it is answered. */
+  readonly endpoint?: string | undefined;
+  readonly ask: (endpoint: string, options: UnaryOptions) => Promise<T>;
+}
+
+/** Some answers come without a header. */
+interface Headed {
+  readonly header?: Header;
 }
 
 /** What a call may do, worked out once. */
@@ -59,18 +79,33 @@ export class Caller {
   async call<M extends Method>(
     method: M,
     request: Calls[M]['request'],
-    { signal, timeoutMs, isRepeatable = false, onSend }: RepeatableCallOptions = {},
+    options: RepeatableCallOptions = {},
   ): Promise<Calls[M]['response']> {
+    const question: Question<Calls[M]['response']> = {
+      what: () => describe(method, request),
+      whatAllOfIt: 'if' in request && ((): string => describeFully(request as Calls['txn']['request'])),
+      isMutation: isMutation(method, request),
+      requireLeader: !('serializable' in request && request.serializable),
+      ask: (endpoint, unaryOptions) => this.#transport.unary(endpoint, method, request, unaryOptions),
+    };
+    return this.answer(question, options);
+  }
+
+  /** The same for what is not in `Calls`. */
+  async answer<T extends Headed>(
+    question: Question<T>,
+    { signal, timeoutMs, isRepeatable = false, onSend }: RepeatableCallOptions = {},
+  ): Promise<T> {
     const limitMs = checkTimeout(timeoutMs ?? this.#defaultTimeoutMs);
     signal?.throwIfAborted();
-    if (this.#closed) throw new ClosedError(`${describe(method, request)}: the connection is closed`);
-    const mutates = !isRepeatable && isMutation(method, request);
+    if (this.#closed) throw new ClosedError(`${question.what()}: the connection is closed`);
+    const mutates = !isRepeatable && question.isMutation;
     const over = new AbortController();
     const onAbort = (): void => over.abort();
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#underWay.add(over);
     try {
-      return await this.#repeat(method, request, {
+      return await this.#repeat(question, {
         limitMs,
         mutates,
         over: over.signal,
@@ -78,7 +113,7 @@ export class Caller {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw this.#explain(error, method, request, limitMs);
+      throw this.#explain(error, question, limitMs);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#underWay.delete(over);
@@ -91,17 +126,13 @@ export class Caller {
     for (const over of this.#underWay) over.abort();
   }
 
-  #repeat<M extends Method>(
-    method: M,
-    request: Calls[M]['request'],
-    { limitMs, mutates, over, onSend }: Plan,
-  ): Promise<Calls[M]['response']> {
+  #repeat<T extends Headed>(question: Question<T>, { limitMs, mutates, over, onSend }: Plan): Promise<T> {
     const until = this.#runtime.now() + limitMs;
     let lastError: TransportError | undefined;
     let silences = 0;
     // Set once an attempt may have been executed: later ones that surely were not do not change that.
     let unknown: TransportError | undefined;
-    const attempt = async (): Promise<Calls[M]['response']> => {
+    const attempt = async (): Promise<T> => {
       // The pause before may have ended together with the call.
       over.throwIfAborted();
       const remainingMs = until - this.#runtime.now();
@@ -110,14 +141,15 @@ export class Caller {
       if (!unknown) onSend?.();
       // When all have been silent this long, the answer may just take longer.
       const patienceMs = readAttemptMs * 2 ** Math.floor(silences / this.#endpoints.all.length);
-      return this.#once(method, request, mutates ? remainingMs : Math.min(remainingMs, patienceMs), over);
+      const mayAskElsewhere = !mutates && question.endpoint === undefined;
+      return this.#once(question, mayAskElsewhere ? Math.min(remainingMs, patienceMs) : remainingMs, over);
     };
     const again = (error: unknown, attempts: number): boolean => {
       if (over.aborted || !(error instanceof TransportError)) return false;
       if (outcomeOf(error) === 'unknown') unknown ??= error;
       if (!maySendAgain(error, mutates) || this.#runtime.now() >= until || isHopeless(error)) {
         // For a read it makes no difference, and the latest error is the better message.
-        if (unknown && outcomeOf(error) === 'not-done' && isMutation(method, request)) throw unknown;
+        if (unknown && outcomeOf(error) === 'not-done' && question.isMutation) throw unknown;
         // "Refused" tells more than that the last attempt had no time left.
         const isSilence = error.status === 'deadline-exceeded';
         if (lastError && isSilence && !(mutates && outcomeOf(error) === 'unknown')) throw lastError;
@@ -125,19 +157,14 @@ export class Caller {
       }
       if (!lastError || error.status !== 'deadline-exceeded') lastError = error;
       if (error.status === 'deadline-exceeded') silences++;
-      report('conclave:retry', () => ({ what: describe(method, request), attempt: attempts, error }));
+      report('conclave:retry', () => ({ what: question.what(), attempt: attempts, error }));
       return true;
     };
     return retry(this.#runtime, attempt, { signal: over, until, again });
   }
 
-  async #once<M extends Method>(
-    method: M,
-    request: Calls[M]['request'],
-    timeoutMs: number,
-    over: AbortSignal,
-  ): Promise<Calls[M]['response']> {
-    const endpoint = this.#endpoints.pick();
+  async #once<T extends Headed>(question: Question<T>, timeoutMs: number, over: AbortSignal): Promise<T> {
+    const endpoint = question.endpoint ?? this.#endpoints.pick();
     // gRPC's own deadlines are wall-clock times; a Runtime timer is not fooled by a clock step.
     const cancel = new AbortController();
     const onOver = (): void => cancel.abort();
@@ -145,12 +172,9 @@ export class Caller {
       timeoutMs === Infinity ? undefined : this.#runtime.setTimer(timeoutMs, () => cancel.abort());
     over.addEventListener('abort', onOver, { once: true });
     try {
-      const requireLeader = !('serializable' in request && request.serializable);
-      const response = await this.#transport.unary(endpoint, method, request, {
-        signal: cancel.signal,
-        requireLeader,
-      });
-      this.#endpoints.sawTerm(response.header.raftTerm);
+      const { requireLeader } = question;
+      const response = await question.ask(endpoint, { signal: cancel.signal, requireLeader });
+      if (response.header) this.#endpoints.sawTerm(response.header.raftTerm);
       this.#endpoints.succeeded(endpoint);
       return response;
     } catch (error) {
@@ -165,24 +189,18 @@ export class Caller {
     }
   }
 
-  #explain<M extends Method>(
-    error: unknown,
-    method: M,
-    request: Calls[M]['request'],
-    limitMs: number,
-  ): unknown {
-    const what = describe(method, request);
-    const mutates = isMutation(method, request);
+  #explain<T>(error: unknown, question: Question<T>, limitMs: number): unknown {
+    const { isMutation: mutates, endpoint } = question;
+    const what = question.what();
     const isSettled = error instanceof TransportError && !maySendAgain(error, mutates);
     if (this.#closed && !isSettled)
       return new ClosedError(`${what}: the connection was closed`, { cause: error });
     if (!(error instanceof TransportError)) return error;
     const ours: ConclaveError = toConclaveError(error, what, mutates);
-    // Any of its keys may be the one that is not covered by a role.
-    if (ours.code === 'AUTH' && 'if' in request)
-      return toConclaveError(error, describeFully(request as Calls['txn']['request']), mutates);
+    if (ours.code === 'AUTH' && question.whatAllOfIt)
+      return toConclaveError(error, question.whatAllOfIt(), mutates);
     if (!(ours instanceof UnavailableError)) return ours;
-    const endpoints = this.#endpoints.all.join(', ');
+    const endpoints = endpoint ?? this.#endpoints.all.join(', ');
     return new UnavailableError(
       `${ours.message}; tried ${endpoints} for ${Math.round(limitMs)} ms. Is etcd running there?`,
       { cause: error },

@@ -18,7 +18,7 @@ interface Health {
  */
 export class Endpoints {
   readonly #runtime: Runtime;
-  readonly #all: readonly Health[];
+  #all: readonly Health[];
   #current: Health;
   #highestTerm = 0n;
 
@@ -32,6 +32,17 @@ export class Endpoints {
 
   get all(): readonly string[] {
     return this.#all.map(({ endpoint }) => endpoint);
+  }
+
+  /** From now on these, and no others; an empty list changes nothing. What is known of those that stay is kept. */
+  replace(endpoints: readonly string[]): void {
+    const all = endpoints.map(
+      (endpoint): Health => this.#find(endpoint) ?? { endpoint, failures: 0, avoidUntil: 0 },
+    );
+    const next = all[Math.floor(this.#runtime.random() * all.length)];
+    if (!next) return;
+    this.#all = all;
+    if (!all.includes(this.#current)) this.#current = next;
   }
 
   /** The endpoint to use now. Never refuses: if all have failed, the one whose penalty ends first. */

@@ -33,6 +33,8 @@ export function outcomeOf({ status, detail, neverSent }: TransportError): Outcom
   // Comes with status "unknown" since the server does not map it: match the text.
   if (detail.includes('too many requests')) return 'not-done';
   if (detail.includes('rpc not supported for learner')) return 'not-done';
+  // A change of the members that could cost the majority; it may pass when the others have come up.
+  if (detail.includes('unhealthy cluster')) return 'not-done';
   if (detail.startsWith(tooLarge)) return 'refused';
   if (detail.includes(noPasswordUser)) return 'refused'; // of unknown status, like the first
   // The token, not the request, was refused.
@@ -128,6 +130,10 @@ function refusal(error: TransportError, what: string, said: string): ConclaveErr
     return new CompactedError(`${what}: that revision has been compacted away`, 0n, options);
   if (/future revision/.test(said))
     return new FutureRevisionError(`${what}: that revision is not there yet`, options);
+  if (/(user|role) name not found|role is not granted|permission is not granted/.test(said))
+    return new NotFoundError(`${what}: ${said}`, options);
+  if (/(user|role) name already exists|member ID already exist|Peer URLs already exists/.test(said))
+    return new AlreadyExistsError(`${what}: ${said}`, options);
   if (error.status === 'not-found') return new NotFoundError(`${what}: ${said}`, options);
   if (error.status === 'already-exists') return new AlreadyExistsError(`${what}: ${said}`, options);
   if (error.status === 'unimplemented')
@@ -146,7 +152,7 @@ function whyDenied({ status, neverSent }: TransportError, said: string): string 
   if (neverSent && /certificate|altname|self.signed|unable to verify|UNABLE_TO_/i.test(said)) {
     return `certificate not accepted (${said}); check tls.ca, tls.serverName, tls.cert and tls.key`;
   }
-  if (/permission denied/.test(said)) return "permission denied; the user's roles do not cover these keys";
+  if (/permission denied/.test(said)) return "permission denied; the user's roles do not cover this";
   if (/invalid user ID or password/.test(said)) return 'wrong user name or password';
   if (said.includes(noPasswordUser))
     return 'this user has no password: connect with its certificate alone, without username and password';

@@ -1,68 +1,157 @@
-import { isConclaveError } from '../base/errors.js';
-import { get, type KeyRange } from './operations.js';
-import { readTogether } from './read-together.js';
-import type { GetResult } from './results.js';
-import type { Store } from './store.js';
+import { access } from 'node:fs/promises';
+import { ClosedError, UnavailableError, WaitTimeoutError } from '../base/errors.js';
+import type { Runtime } from '../base/runtime.js';
+import { checkOptions, Wait } from '../base/wait.js';
+import type { AdminCaller, MemberOptions } from './admin-caller.js';
+import type { SnapshotPiece } from './admin-calls.js';
+import type { Endpoints } from './endpoints.js';
+import { blamesEndpoint, toConclaveError } from './outcome.js';
+import { alreadyExists, PartialFile } from './partial-file.js';
+import { SnapshotCheck } from './snapshot-check.js';
+import { type AdminTransport, TransportError } from './transport.js';
 
-/** What one transaction carries. */
-const readsAtATime = 100;
-
-interface Read {
-  readonly range: KeyRange;
-  readonly resolve: (result: GetResult) => void;
-  readonly reject: (error: unknown) => void;
+export interface SnapshotProgress {
+  readonly receivedBytes: number;
+  /** As far as is known: 32 bytes of checksum are added when the last piece has come. */
+  readonly totalBytes: number;
 }
 
-/**
- * The store at one revision: that of the first read. Reads that are asked for at the same time go together, in one round
- * trip.
- */
-export class Snapshot {
-  readonly #store: Store;
-  readonly #signal: AbortSignal;
-  readonly #waiting: Read[] = [];
-  #isBusy = false;
-  #revision = 0n;
-  #isCompacted = false;
+export interface SnapshotOptions extends MemberOptions {
+  /** Replaces a file of that name, once the new one is complete. @default false */
+  readonly overwrite?: boolean | undefined;
+  /**
+   * Called after each piece that was written; begins anew when a member breaks off and the next one is asked. What it throws
+   * ends the snapshot.
+   */
+  readonly onProgress?: ((progress: SnapshotProgress) => void) | undefined;
+  /** Longest time for the whole, milliseconds. @default Infinity: only a member that falls silent for 30 s ends it */
+  readonly timeoutMs?: number | undefined;
+}
 
-  constructor(store: Store, signal: AbortSignal) {
-    this.#store = store;
-    this.#signal = signal;
-  }
+export interface SavedSnapshot {
+  /** Of the member it was taken from. */
+  readonly endpoint: string;
+  /** Of the file. */
+  readonly sizeBytes: number;
+}
 
-  /** 0n before the first read is answered. */
-  get revision(): bigint {
-    return this.#revision;
-  }
+/** A member that sends nothing for so long is given up. */
+const silenceMs = 30_000;
 
-  /** The revision has been compacted away in the meantime: only a new snapshot can be read. */
-  get isCompacted(): boolean {
-    return this.#isCompacted;
-  }
+interface Parts {
+  readonly caller: AdminCaller;
+  readonly endpoints: Endpoints;
+  readonly runtime: Runtime;
+}
 
-  read(range: KeyRange): Promise<GetResult> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ range, resolve, reject });
-      if (!this.#isBusy) void this.#drain();
-    });
-  }
+const what = 'maintenance.snapshot';
 
-  async #drain(): Promise<void> {
-    this.#isBusy = true;
-    await Promise.resolve(); // for whatever else is read right now
-    while (this.#waiting.length > 0) await this.#readAll(this.#waiting.splice(0, readsAtATime));
-    this.#isBusy = false;
-  }
-
-  async #readAll(reads: readonly Read[]): Promise<void> {
-    const ops = reads.map(({ range }) => get(range, { revision: this.#revision }));
-    try {
-      const { revision, results } = await readTogether(this.#store, ops, { signal: this.#signal });
-      this.#revision ||= revision;
-      reads.forEach(({ resolve }, i) => resolve(results[i] as GetResult));
-    } catch (error) {
-      this.#isCompacted ||= isConclaveError(error, 'COMPACTED');
-      for (const { reject } of reads) reject(error);
+export async function saveSnapshot(
+  { caller, endpoints, runtime }: Parts,
+  path: string,
+  options: SnapshotOptions,
+): Promise<SavedSnapshot> {
+  const admin = caller.transport(what);
+  checkOptions(options, ['signal', 'timeoutMs', 'endpoint', 'overwrite', 'onProgress'], what);
+  const { overwrite = false, onProgress = () => {}, signal, timeoutMs } = options;
+  if (typeof path !== 'string' || path === '')
+    throw new TypeError(`${what}: path must be the name of a file`);
+  if (typeof onProgress !== 'function') throw new TypeError(`${what}: onProgress must be a function`);
+  if (options.endpoint !== undefined) caller.checkEndpoint(options.endpoint, what);
+  const wait = Wait.start(runtime, { signal, timeoutMs }, what);
+  const save = async (endpoint: string): Promise<SavedSnapshot> => {
+    if (!overwrite && (await exists(path))) throw alreadyExists(path);
+    const file = await PartialFile.create(path, runtime.id());
+    const source = { admin, endpoint, runtime, signal: wait.signal };
+    return { endpoint, sizeBytes: await receive(source, file, overwrite, onProgress) };
+  };
+  try {
+    // A member that breaks off is followed by the next one, unless the caller has chosen it.
+    const attempts = options.endpoint === undefined ? endpoints.all.length : 1;
+    for (let attempt = 1; ; attempt++) {
+      const endpoint = options.endpoint ?? endpoints.pick();
+      try {
+        return await save(endpoint);
+      } catch (error) {
+        wait.signal.throwIfAborted();
+        if (!(error instanceof TransportError)) throw error;
+        if (blamesEndpoint(error)) endpoints.failed(endpoint);
+        if (attempt === attempts || !blamesEndpoint(error)) throw explained(error, endpoint);
+      }
     }
+  } catch (error) {
+    if (signal?.aborted || !(error instanceof WaitTimeoutError)) throw error;
+    throw new UnavailableError(error.message, { cause: error });
+  } finally {
+    wait.end();
   }
+}
+
+function explained(error: TransportError, endpoint: string): Error {
+  if (error.status === 'cancelled')
+    return new ClosedError(`${what}: the connection was closed`, { cause: error });
+  return toConclaveError(error, `${what} from ${endpoint}`, false);
+}
+
+interface Source {
+  readonly admin: AdminTransport;
+  readonly endpoint: string;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+}
+
+/** @returns the size of the file */
+async function receive(
+  source: Source,
+  file: PartialFile,
+  mayOverwrite: boolean,
+  onProgress: (progress: SnapshotProgress) => void,
+): Promise<number> {
+  const check = new SnapshotCheck();
+  try {
+    for await (const { bytes, remainingBytes } of pieces(source)) {
+      await file.write(bytes);
+      check.update(bytes);
+      onProgress({ receivedBytes: check.size, totalBytes: check.size + Number(remainingBytes) });
+    }
+    const complaint = check.complaint();
+    if (complaint !== undefined)
+      throw new UnavailableError(`${what} from ${source.endpoint}: ${complaint}; nothing was saved`);
+    await file.finish(mayOverwrite);
+    return check.size;
+  } catch (error) {
+    await file.discard();
+    throw error;
+  }
+}
+
+/** Ends with an error, too, when nothing comes for a while. */
+async function* pieces({
+  admin,
+  endpoint,
+  runtime,
+  signal,
+}: Source): AsyncGenerator<SnapshotPiece, void, undefined> {
+  const silence = new AbortController();
+  const stream = admin.snapshot(endpoint, AbortSignal.any([signal, silence.signal]));
+  try {
+    while (true) {
+      const timer = runtime.setTimer(silenceMs, () => silence.abort());
+      const next = await stream.next().finally(() => timer.cancel());
+      if (next.done) return;
+      yield next.value;
+    }
+  } catch (error) {
+    if (!silence.signal.aborted || signal.aborted) throw error;
+    throw new TransportError('unavailable', `nothing came for ${silenceMs} ms`, { cause: error });
+  } finally {
+    await stream.return(); // ends it, if it was left early
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

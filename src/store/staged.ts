@@ -11,7 +11,7 @@ import {
   toRange,
 } from './operations.js';
 import type { KeyValue } from './results.js';
-import type { Snapshot } from './snapshot.js';
+import type { Snapshot } from './at-one-revision.js';
 
 /** A key and its value, as a transaction sees them. */
 export interface Pair {

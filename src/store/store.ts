@@ -1,10 +1,14 @@
 import type { Bytes } from '../base/bytes.js';
 import { checkTimeout } from '../base/wait.js';
 import type { Runtime } from '../base/runtime.js';
+import { AdminCaller } from './admin-caller.js';
+import { Auth } from './auth.js';
 import { Caller, type CallOptions } from './caller.js';
+import { Cluster } from './cluster.js';
 import { Endpoints } from './endpoints.js';
 import { KeepAlive } from './keep-alive.js';
 import { Leases } from './lease.js';
+import { Maintenance } from './maintenance.js';
 import {
   checkOp,
   get,
@@ -42,6 +46,12 @@ export interface StoreOptions {
  */
 export class Store {
   readonly lease: Leases;
+  /** The members, on an etcd. */
+  readonly cluster: Cluster;
+  /** Users and roles, on an etcd. */
+  readonly auth: Auth;
+  /** Status, alarms, snapshots, on an etcd. */
+  readonly maintenance: Maintenance;
   /** The default limit of a call, milliseconds. */
   readonly timeoutMs: number;
   /** @internal */
@@ -64,6 +74,10 @@ export class Store {
       runtime,
       timeoutMs,
     );
+    const admin = new AdminCaller(this.#caller, this.#endpoints, transport.admin);
+    this.cluster = new Cluster(admin, this.#endpoints);
+    this.auth = new Auth(admin);
+    this.maintenance = new Maintenance(admin, this.#endpoints, runtime, timeoutMs);
   }
 
   get endpoints(): readonly string[] {

@@ -1,3 +1,4 @@
+import type { AdminCalls, AdminMethod, SnapshotPiece } from './admin-calls.js';
 import type { GetOp, KeyRange, PutOp, RemoveOp, TxnOp } from './operations.js';
 import type { Answer, GetResult, Header, PutResult, RemoveResult, StoreEvent, TxnResult } from './results.js';
 
@@ -28,6 +29,26 @@ export interface Transport {
   reset(endpoint: string): void;
   /** Ends every call and stream (status `cancelled`), and leaves no socket or timer. Idempotent. */
   close(): Promise<void>;
+  /** Left out where there is no cluster to administer. */
+  readonly admin?: AdminTransport;
+}
+
+/** The part of a transport that administers a cluster. Ended by `reset` and `close` of the transport it belongs to. */
+export interface AdminTransport {
+  /** As `Transport.unary`. */
+  unary<M extends AdminMethod>(
+    endpoint: string,
+    method: M,
+    request: AdminCalls[M]['request'],
+    options: UnaryOptions,
+  ): Promise<AdminCalls[M]['response']>;
+  /**
+   * The database of a member, in order; read no faster than it is taken. Throws `TransportError` only, when `signal` aborts
+   * with status `cancelled`; a stream that ends early but regularly is for the reader to notice.
+   */
+  snapshot(endpoint: string, signal: AbortSignal): AsyncGenerator<SnapshotPiece, void, undefined>;
+  /** Requests and streams may go there too from now on. @throws TypeError for what cannot be used as an endpoint */
+  admit(endpoint: string): void;
 }
 
 export interface UnaryOptions {

@@ -98,13 +98,24 @@ function namesItsExports(node: ts.ExportDeclaration): boolean {
 function raw(node: ts.Node): string | undefined {
   if (ts.isIdentifier(node) && rawGlobals.has(node.text) && isReference(node))
     return `uses the raw ${node.text}`;
-  if (ts.isStringLiteral(node) && rawModules.test(node.text) && isModuleName(node))
+  if (ts.isStringLiteral(node) && rawModules.test(node.text) && isModuleName(node) && !isChecksum(node))
     return `imports ${node.text}: raw time or chance`;
   if (ts.isPropertyAccessExpression(node)) return rawProperty(node.expression, node.name.text);
   if (ts.isElementAccessExpression(node) && ts.isStringLiteralLike(node.argumentExpression))
     return rawProperty(node.expression, node.argumentExpression.text);
   if (ts.isBindingElement(node)) return rawBinding(node);
   return undefined;
+}
+
+/** `import { createHash } from 'node:crypto'`: the one thing there that leaves nothing to chance. */
+function isChecksum(moduleName: ts.Node): boolean {
+  const { parent } = moduleName;
+  const bindings = ts.isImportDeclaration(parent) ? parent.importClause?.namedBindings : undefined;
+  return (
+    bindings !== undefined &&
+    ts.isNamedImports(bindings) &&
+    bindings.elements.every(({ name, propertyName }) => (propertyName ?? name).text === 'createHash')
+  );
 }
 
 function rawProperty(object: ts.Expression, property: string): string | undefined {

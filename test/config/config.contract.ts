@@ -78,10 +78,10 @@ export function configContract(start: () => Promise<Backend>): void {
       await raw('{"rate":');
       await raw('{"rate":"many"}');
       await raw('{"rate":100}');
-      await raw('{"rate":1}');
+      await raw('{"rate":3}');
 
-      await untilEqual(() => one.current, slow);
-      expect(changes.seen).toEqual([fast, slow]);
+      await untilEqual(() => changes.last, { rate: 3, burst: 1 });
+      expect(changes.seen).toEqual([fast, { rate: 3, burst: 1 }]);
       for (const { seen } of readers) {
         expect(seen).toMatchObject([
           {

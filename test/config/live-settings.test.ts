@@ -10,7 +10,8 @@ const good = (rate: number): string => JSON.stringify({ rate });
 describe('live settings', () => {
   it('keep the last good value of one that went bad, but not of one that was deleted and put again', async () => {
     await using world = await World.open();
-    const settings = (await world.client()).settings('s', { schema: limits });
+    const client = await world.client();
+    const settings = client.settings('s', { schema: limits });
     await world.store.txn({ then: [put(`${at}a`, good(1)), put(`${at}b`, good(1))] });
     await settings.ready();
     const a = settings.current.get('a');
@@ -28,6 +29,16 @@ describe('live settings', () => {
     await world.settle();
     expect(late.seen).toMatchObject([{ storedAt: { key: `${at}a` } }]);
     await late.stop();
+
+    // The same, if nobody sees that it is gone.
+    world.partition(client, { refuses: true });
+    await world.store.remove(`${at}b`);
+    await world.store.put(`${at}b`, 'bad');
+    await world.store.put('elsewhere', '');
+    world.compact();
+    world.heal(client);
+    await world.advance(5_000);
+    expect([...settings.current.keys()]).toEqual([]);
   });
 
   it('tell of each bad value once, also over compactions, and of nothing that has not changed', async () => {

@@ -73,7 +73,8 @@ describe('a counter', () => {
     expect(await mine.compareAndSet(3n, 7n)).toBe(true);
     expect(await theirs.compareAndSet(3n, 8n)).toBe(false);
     expect(await theirs.compareAndSet(7n, 8n)).toBe(true);
-    expect(await mine.add()).toBe(9n);
+    expect(await mine.compareAndSet(8n, 9n)).toBe(true);
+    expect(await theirs.add()).toBe(10n);
   });
 
   it.each(fates)(

@@ -66,6 +66,19 @@ describe('a member', () => {
 });
 
 describe('a watch of a group', () => {
+  it('tells of each value once, however many updates were under way', async () => {
+    const member = await one.group('g').join('0', { id: 'a' });
+    const watcher = new Watcher(other.group('g'));
+    await world.settle();
+    await Promise.all(['1', '2', '3'].map((value) => member.update(value)));
+    await world.expireSession(one);
+    const updates = ['4', '5'].map((value) => member.update(value));
+    await world.advance(5_000);
+    await Promise.all(updates);
+    expect(watcher.story).toEqual(['+a=0', '~a=3', '-a', '+a=5']);
+    await watcher.stop();
+  });
+
   it('after a compaction in its absence tells of no update of those who have stayed as they were', async () => {
     await one.group('g').join('1', { id: 'a' });
     const b = await one.group('g').join('2', { id: 'b' });

@@ -8,9 +8,11 @@
  */
 
 import { barrierMutants } from './barrier.js';
+import { configMutants } from './config.js';
 import { electionMutants } from './election.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
+import { transactionMutants } from './transactions.js';
 
 const lock = 'test/lock/interleavings.test.ts';
 const closing = 'test/lock/closing.test.ts';
@@ -756,8 +758,8 @@ export const mutants = [
   {
     name: 'a refused creation is final at once',
     file: 'src/store/watch-hub.ts',
-    find: 'if (watch.refusals++ === 0) {',
-    replace: 'if (watch.refusals++ < 0) {',
+    find: "if (outcomeOf(error) === 'not-done' || watch.refusals === 0) {",
+    replace: "if (outcomeOf(error) === 'not-done') {",
     test: watchHub,
     title: 'is tried again once on a new stream',
   },
@@ -916,7 +918,7 @@ export const mutants = [
   {
     name: 'the last attempt decides what became of all',
     file: 'src/store/caller.ts',
-    find: "if (unknown && outcomeOf(error) === 'not-done' && isMutation(method, request)) throw unknown;",
+    find: "if (unknown && outcomeOf(error) === 'not-done' && question.isMutation) throw unknown;",
     replace: '',
     test: lease,
     title: 'stays unknown when it was sent once and the next attempt could not be',
@@ -1645,7 +1647,7 @@ export const mutants = [
   ...electionMutants,
   ...queueMutants,
   ...recipeMutants,
+  ...transactionMutants,
   ...barrierMutants,
-  ...barrierMutants,
-  ...recipeMutants,
+  ...configMutants,
 ];

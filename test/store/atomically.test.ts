@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { atomically, type Conclave, type Transaction } from '../../src/index.js';
+import {
+  atomically,
+  type Conclave,
+  FutureRevisionError,
+  type Store,
+  type Transaction,
+} from '../../src/index.js';
 import { type RequestTo, World } from '../../src/testing/index.js';
 import { fates } from '../lock/lines.js';
 import { outcome } from '../lock/observe.js';
@@ -104,6 +110,26 @@ describe('atomically on a store', () => {
     expect(told).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     expect(world.calls(client)).toHaveLength(2);
     expect(await count(world)).toBe(1);
+  });
+
+  it('runs again if a member that lags does not know the revision it has begun with', async () => {
+    await using world = await World.open();
+    const client = await stage(world);
+    const { store } = client;
+    let requests = 0;
+    const txn = async (parts: Parameters<typeof store.txn>[0]): Promise<unknown> => {
+      if (++requests === 2) throw new FutureRevisionError('not there yet');
+      return store.txn(parts);
+    };
+    const lagging = { runtime: store.runtime, timeoutMs: store.timeoutMs, txn } as unknown as Store;
+    let runs = 0;
+    const reading = atomically(lagging, async (each) => {
+      runs++;
+      await each.get('n/a');
+      await each.get('n/b');
+    });
+    await world.run(reading);
+    expect([runs, requests]).toEqual([2, 4]);
   });
 
   it('ends with the reason of its signal while its body waits, and nothing is written', async () => {
