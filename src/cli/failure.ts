@@ -5,12 +5,15 @@ export const exitStatus = {
   ok: 0,
   /** The conditions of a transaction did not hold. */
   refused: 1,
+  /** Of `doctor`: it has found a problem. */
+  ill: 1,
   usage: 64,
   /** Of a command that works on jobs: this one will never succeed. */
   badData: 65,
   missing: 66,
   unavailable: 69,
   internal: 70,
+  cannotCreate: 73,
   notAcquired: 75,
   lost: 76,
   denied: 77,

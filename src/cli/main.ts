@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { barrier, barrierHelp } from './barrier.js';
 import { config, configHelp } from './config.js';
+import { doctor, doctorHelp } from './doctor.js';
 import { elect, electHelp } from './elect.js';
 import { exitStatus, Failure, failureOf } from './failure.js';
 import { inspect, inspectHelp } from './inspect.js';
@@ -14,6 +15,7 @@ import { queue, queueHelp } from './queue.js';
 import { release, releaseHelp } from './release.js';
 import { rwlock, rwlockHelp } from './rwlock.js';
 import { semaphore, semaphoreHelp } from './semaphore.js';
+import { snapshot, snapshotHelp } from './snapshot.js';
 
 interface Command {
   /** Of a command that has commands of its own: that of the one that is named. */
@@ -51,6 +53,8 @@ const commands: Readonly<Record<string, Command>> = {
     help: inspectHelp,
     summary: 'who holds one of them, and who waits for it, in order',
   },
+  snapshot: { run: snapshot, help: snapshotHelp, summary: 'save the database of etcd to a file' },
+  doctor: { run: doctor, help: doctorHelp, summary: 'look at etcd with the eyes of this library' },
   release: { run: release, help: releaseHelp, summary: 'ask a holder to give back, or take it away' },
 };
 

@@ -32,7 +32,7 @@ export interface MembersResult {
  * Change one member at a time, and wait until it has come up: with a member that is down, a second change can cost the
  * majority. etcd refuses what it sees would (`UnavailableError`, `InvalidRequestError`).
  *
- * With authentication enabled etcd asks for the role `root` (from 3.4.42, 3.5.28, 3.6.9 on; before that for nothing).
+ * With authentication enabled recent releases of etcd want the role `root` for changes.
  *
  * @throws (every method) UnsupportedError on the embedded engine, before anything else; TypeError or RangeError for bad
  * arguments, before any I/O; AuthError; UnavailableError after `timeoutMs` (`dialTimeoutMs` if not given); ClosedError

@@ -23,7 +23,7 @@ const leaderPauseMs = 100;
 /**
  * How the members of an etcd are, and what is done to them one by one. What is about one member takes an `endpoint`.
  *
- * With authentication enabled etcd asks for the role `root` for all but `status`.
+ * With authentication enabled etcd wants the role `root` for some of it; for what differs between its versions.
  *
  * @throws (every method) UnsupportedError on the embedded engine, before anything else; TypeError or RangeError for bad
  * arguments, before any I/O; AuthError; UnavailableError after `timeoutMs` (`dialTimeoutMs` if not said otherwise);
@@ -133,7 +133,8 @@ export class Maintenance {
 
   /**
    * Saves the database of one member, keys and history, to a file, from which `etcdutl snapshot restore` (before etcd 3.5
-   * `etcdctl snapshot restore`) makes a new cluster; this library does not restore.
+   * `etcdctl snapshot restore`) makes a new cluster; this library does not restore. Use `--bump-revision` there if your etcd
+   * has it: fencing tokens are revisions, and must not begin again from lower numbers.
    *
    * Guarantees: under `path` stands nothing or a whole snapshot, on the disk, whose checksum is right. What has failed
    * leaves nothing behind; what was killed, a file named `path` with a number and `.part`. Only as much as a few pieces

@@ -918,7 +918,7 @@ export const mutants = [
   {
     name: 'the last attempt decides what became of all',
     file: 'src/store/caller.ts',
-    find: "if (unknown && outcomeOf(error) === 'not-done' && isMutation(method, request)) throw unknown;",
+    find: "if (unknown && outcomeOf(error) === 'not-done' && question.isMutation) throw unknown;",
     replace: '',
     test: lease,
     title: 'stays unknown when it was sent once and the next attempt could not be',
@@ -1650,6 +1650,4 @@ export const mutants = [
   ...transactionMutants,
   ...barrierMutants,
   ...configMutants,
-  ...barrierMutants,
-  ...recipeMutants,
 ];

@@ -179,7 +179,6 @@ describe.each(methods)('$name', ({ name, right, wrong }) => {
     }
     await store.close();
   });
-
 });
 
 describe.each(methods.filter(({ wrong }) => wrong.length > 0))('$name', ({ wrong }) => {
