@@ -50,7 +50,7 @@ export class Cluster implements AsyncDisposable {
     this.#members = names.map((name, i) => {
       const client = clients[i]!;
       const peer = peers[i]!;
-      return new Member(programOf(version), join(directory, name), [
+      const flags = [
         `--name=${name}`,
         `--listen-client-urls=${client}`,
         `--advertise-client-urls=${client}`,
@@ -62,7 +62,8 @@ export class Cluster implements AsyncDisposable {
         '--log-level=error',
         ...tlsFlags(options),
         ...(options.flags ?? []),
-      ]);
+      ];
+      return new Member(join(directory, name), flags, programOf(version));
     });
     process.once('exit', this.#onExit);
   }

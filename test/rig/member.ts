@@ -15,7 +15,7 @@ export class Member {
   #guard: ChildProcess | undefined;
   #log = '';
 
-  constructor(program: string, directory: string, args: readonly string[]) {
+  constructor(directory: string, args: readonly string[], program = 'etcd') {
     this.#program = program;
     this.#directory = directory;
     this.#args = [`--data-dir=${directory}`, ...args];

@@ -133,6 +133,19 @@ export const uses: Readonly<Record<string, Use>> = {
   queue: jobs,
   'requestRelease, forceRelease': askAndForce,
   list: lookAround,
+  counter: async (conclave) => {
+    await conclave.counter(name).add(2);
+    await conclave.counter(name).get();
+  },
+  ids: async (conclave) => {
+    await conclave.ids(name).next();
+  },
+  group: async (conclave) => {
+    const membership = await conclave.group(name).join('here');
+    await conclave.group(name).members();
+    await membership.update('there');
+    await membership.leave();
+  },
   withSession: async (conclave) => {
     await using own = await conclave.withSession({ ttlMs: 2_000 });
     await lock(own, name);
