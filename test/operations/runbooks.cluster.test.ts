@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Conclave, connect, isConclaveError } from '../../src/index.js';
 import { programFolder, run } from '../project/program.js';
+import { conclave as program } from '../cli/conclave-program.js';
 import { outcome } from '../lock/observe.js';
 import { Cluster } from '../rig/cluster.js';
 import { Member } from '../rig/member.js';
@@ -32,6 +33,13 @@ afterAll(async () => {
 it('etcd starts with the flags that are recommended, and serves', async () => {
   expect(flags).toHaveLength(3);
   await conclave.mutex('m').run((hold) => expect(hold.isHeld()).toBe(true));
+});
+
+it('the doctor finds no problem with an etcd that was set up like that', async () => {
+  const { status, stdout } = await program(['doctor', '--ttl', '15s'], {
+    CONCLAVE_ENDPOINTS: cluster.endpoints.join(','),
+  });
+  expect({ status, problems: stdout.match(/^problem.*/gm) }).toEqual({ status: 0, problems: null });
 });
 
 it('who holds, who waits and a queue go on while etcd is compacted and defragmented', async () => {

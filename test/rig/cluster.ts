@@ -107,6 +107,12 @@ export class Cluster implements AsyncDisposable {
     await this.healthy([member]);
   }
 
+  /** Kills a member and starts another version of etcd on its data and ports. Resolves when it serves. */
+  async upgrade(member: number, version: EtcdVersion): Promise<void> {
+    this.#member(member).replaceProgram(programOf(version));
+    await this.restart(member);
+  }
+
   /** SIGKILL for all of them at once, then a start of all on their data and ports. Resolves when they serve. */
   async restartAll(): Promise<void> {
     await Promise.all(this.#members.map((member) => member.kill()));
