@@ -123,7 +123,7 @@ function started(client: number, peer: number, others: readonly ClusterMember[])
     ...others.map(({ name, peerUrls }) => `${name}=${peerUrls[0]!}`),
     `learner=http://127.0.0.1:${peer}`,
   ];
-  const member = new Member(join(directory, 'learner'), [
+  const member = new Member('etcd', join(directory, 'learner'), [
     '--name=learner',
     `--listen-client-urls=http://127.0.0.1:${client}`,
     `--advertise-client-urls=http://127.0.0.1:${client}`,

@@ -163,7 +163,7 @@ async function restore(file: string): Promise<{ readonly endpoint: string } & As
   await run('etcdctl', ['snapshot', 'restore', file, `--data-dir=${data}`, ...same], {
     env: { ...process.env, ETCDCTL_API: '3' },
   });
-  const member = new Member(data, [
+  const member = new Member('etcd', data, [
     ...same,
     `--listen-client-urls=${endpoint}`,
     `--advertise-client-urls=${endpoint}`,

@@ -129,7 +129,7 @@ it('after a restore what was released is held again until its lease ends, and to
     env: { ...process.env, ETCDCTL_API: '3' },
   });
   const listen = [`--listen-client-urls=${client}`, `--advertise-client-urls=${client}`];
-  const restored = new Member(data, [
+  const restored = new Member('etcd', data, [
     ...identity,
     ...listen,
     `--listen-peer-urls=${peer}`,
