@@ -39,7 +39,7 @@ function titleOf(node: ts.Node): { kind: 'group' | 'test'; text: string } | unde
 }
 
 describe.each<[string, readonly string[]]>([
-  ['docs/guarantees.md', ['etcd is restored from a snapshot']],
+  ['docs/guarantees.md', []],
   ['docs/operations.md', []],
   ['docs/migration.md', ['From `redlock`', 'From BullMQ']],
 ])('%s', (document, withoutTests) => {
