@@ -22,13 +22,8 @@ const commands = {
     conclave = await connect(options);
   },
 
-  async join({ group, id, value }) {
-    await conclave.group(group).join(value, { id });
-  },
-
-  async members({ group }) {
-    const { members } = await conclave.group(group).members();
-    return members.map(({ id, value }) => ({ id, value }));
+  async join({ group, as, value }) {
+    await conclave.group(group).join(value, { id: as });
   },
 
   run({ group, shards, marks }) {
