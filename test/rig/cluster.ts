@@ -63,7 +63,7 @@ export class Cluster implements AsyncDisposable {
         ...tlsFlags(options),
         ...(options.flags ?? []),
       ];
-      return new Member(join(directory, name), flags, programOf(version));
+      return new Member(programOf(version), join(directory, name), flags);
     });
     process.once('exit', this.#onExit);
   }

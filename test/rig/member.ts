@@ -15,7 +15,7 @@ export class Member {
   #guard: ChildProcess | undefined;
   #log = '';
 
-  constructor(directory: string, args: readonly string[], program = 'etcd') {
+  constructor(program: string, directory: string, args: readonly string[]) {
     this.#program = program;
     this.#directory = directory;
     this.#args = [`--data-dir=${directory}`, ...args];
