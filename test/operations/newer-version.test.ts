@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Conclave } from '../../src/index.js';
+import { type Conclave, toText } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { outcome } from '../lock/observe.js';
 
@@ -109,17 +109,42 @@ describe('what a newer version has written', () => {
     expect(await queue.inspect()).toMatchObject({ ready: 1, running: [], dead: 0 });
   });
 
-  it('is a schedule that is reported instead of listed, or a dead letter that is listed with the reason', async () => {
-    const scheduled = await planted('conclave/queue/q/schedule/nightly', (client) =>
-      client.queue('q').schedules(),
-    );
-    expect(scheduled).toMatchObject(both);
+  it('is a job that a worker reports, and it goes on with the others', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    await queue.enqueue('x', { id: 'new' });
+    await world.store.put('conclave/queue/q/job/new', JSON.stringify({ v: 2, value: 'x' }));
+    await queue.enqueue('y', { id: 'old' });
+    const stop = new AbortController();
+    const [done, errors]: [unknown[], unknown[]] = [[], []];
+    const working = queue.work(({ value }) => void done.push(value), {
+      signal: stop.signal,
+      onError: (error) => errors.push(error),
+    });
+    await world.advance(5_000);
+
+    expect(done).toEqual(['y']);
+    expect(errors[0]).toMatchObject(both);
+    stop.abort();
+    await world.run(working);
+  });
+
+  it('is a schedule that is reported instead of listed, and not fired, or a dead letter that is listed with the reason', async () => {
+    await using world = await World.open();
+    const queue = (await world.client()).queue('q');
+    const key = 'conclave/queue/q/schedule/nightly';
+    await queue.schedule('nightly', { everyMs: 3_600_000 }, 'of later');
+    const { kvs } = await world.store.get(key);
+    await world.store.put(key, toText(kvs[0]!.value).replace('"v":1', '"v":2'));
+    await queue.schedule('hourly', { everyMs: 3_600_000 }, 'of now');
+    await world.advance(3_700_000);
+    expect(await queue.inspect()).toMatchObject({ ready: 1 });
+    expect(await outcome(queue.schedules())).toMatchObject(both);
     const dead = await planted('conclave/queue/q/dead/x', (client) =>
       all(client.queue('q').deadLetters.list()),
     );
-    expect(dead).toMatchObject([
-      { id: 'x', error: expect.stringContaining('format 2; this one reads 1') as string },
-    ]);
+    const error = expect.stringContaining('format 2; this one reads 1') as string;
+    expect(dead).toMatchObject([{ id: 'x', error }]);
   });
 
   it('is a member that is told apart as unreadable, and takes nothing from the others', async () => {
