@@ -9,6 +9,7 @@
 
 import { barrierMutants } from './barrier.js';
 import { electionMutants } from './election.js';
+import { membershipMutants } from './membership.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
 
@@ -1646,6 +1647,6 @@ export const mutants = [
   ...queueMutants,
   ...recipeMutants,
   ...barrierMutants,
-  ...barrierMutants,
+  ...membershipMutants,
   ...recipeMutants,
 ];
