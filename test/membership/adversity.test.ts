@@ -64,6 +64,9 @@ describe('a member', () => {
     slow.get('slow')?.();
     await Promise.all(updates);
     expect(await valueIn('g')).toBe('"fast"');
+    await world.expireSession(one);
+    await world.advance(2_000);
+    expect(await valueIn('g')).toBe('"fast"');
   });
 });
 
@@ -222,13 +225,24 @@ describe('shards', () => {
     await more.stop();
     const fewer = new Worker(one, { shards: 3 });
     await world.advance(1_000);
-    const { shards } = await fewer.shards.inspect();
-    expect(shards.every(({ assignedTo }) => assignedTo === shards[0]?.assignedTo)).toBe(true);
-    const { kvs } = await world.store.get('conclave/shards/g');
-    expect((JSON.parse(Buffer.from(kvs[0]?.value ?? []).toString()) as { owners: [] }).owners).toHaveLength(
-      3,
-    );
+    expect(fewer.owned).toEqual([0, 1, 2]);
     await fewer.stop();
+  });
+
+  it('of a plan for another number of them are of nobody', async () => {
+    const member = await one.group('g').join('', { id: 'a' });
+    const more = new Worker(one, { shards: 12, member });
+    await world.advance(1_000);
+    await more.stop();
+    const seen = new Set<number>();
+    const stop = new AbortController();
+    const fewer = one.group('g').shards(3);
+    const running = fewer.run((shard) => void seen.add(shard), { member, signal: stop.signal });
+    await world.advance(1_000);
+    stop.abort();
+    await world.run(running);
+    expect([...seen].sort()).toEqual([0, 1, 2]);
+    await member.leave();
   });
 
   it('planned by a newer version are refused', async () => {

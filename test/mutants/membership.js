@@ -5,7 +5,6 @@ const shards = 'test/membership/shards.test.ts';
 const adversity = 'test/membership/adversity.test.ts';
 const assignment = 'test/membership/assignment.test.ts';
 const groupFuzz = 'test/membership/group-fuzz.test.ts';
-const contract = 'test/membership/membership.test.ts';
 
 /** @type {readonly import('./mutants.js').Mutant[]} */
 export const membershipMutants = [
@@ -150,7 +149,7 @@ export const membershipMutants = [
     find: 'if (stored?.owners.length !== shards) return [];',
     replace: 'if (!stored) return [];',
     test: adversity,
-    title: 'of another number than before are planned anew',
+    title: 'of a plan for another number of them are of nobody',
   },
   {
     name: 'shards: a plan of a newer version is read',
@@ -267,7 +266,7 @@ export const membershipMutants = [
     file: 'src/membership/membership.ts',
     find: 'await this.#life;',
     replace: '',
-    test: contract,
-    title: 'has whoever joins, until they leave',
+    test: groups,
+    title: 'is seen by the others from join to leave, with its value and who it is',
   },
 ];
