@@ -12,6 +12,7 @@ let other: Conclave;
 
 beforeEach(async () => {
   world = await World.open();
+  world.allowKeys('conclave/shards/');
   one = await world.client();
   other = await world.client();
 });
@@ -20,6 +21,7 @@ afterEach(() => world[Symbol.asyncDispose]());
 
 const keyPut = ({ then: [first] }: RequestTo<'txn'>): string =>
   first?.kind === 'put' ? Buffer.from(first.key).toString() : '';
+const isPlan = (request: RequestTo<'txn'>): boolean => keyPut(request).includes('/shards/g');
 const planOf = async (group: string): Promise<readonly KeyValue[]> =>
   (await world.store.get(`conclave/shards/${group}`)).kvs;
 /** So many turns of the microtask queue later. */
@@ -61,6 +63,9 @@ describe('a member', () => {
     await updates[1];
     slow.get('slow')?.();
     await Promise.all(updates);
+    expect(await valueIn('g')).toBe('"fast"');
+    await world.expireSession(one);
+    await world.advance(2_000);
     expect(await valueIn('g')).toBe('"fast"');
   });
 });
@@ -161,5 +166,93 @@ describe('shards', () => {
     expect(await wrong.ended).toMatchObject({ code: 'CONFLICT' });
     expect([eldest.owned.length, right.owned.length]).toEqual([4, 4]);
     await Promise.all([eldest.stop(), right.stop()]);
+  });
+
+  it('wanted again while their work was still ending are taken again', async () => {
+    const eldest = new Worker(one);
+    await world.advance(1_000);
+    eldest.obeys = false;
+    const second = new Worker(other);
+    await world.advance(1_000);
+    expect(eldest.told).toHaveLength(4);
+    await second.stop();
+    await world.advance(1_000);
+    eldest.letGo();
+    await world.advance(1_000);
+    expect(eldest.owned).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    await eldest.stop();
+  });
+
+  it('are planned by nobody who leads no more', async () => {
+    const eldest = new Worker(one);
+    await world.advance(1_000);
+    // Its plan for two is on its way for longer than its lease lives.
+    world.delayRequest(one, { method: 'txn', where: isPlan, ms: 30_000, isSilent: true });
+    const second = new Worker(other);
+    await world.advance(100);
+    await world.expireSession(one);
+    world.partition(one);
+    await world.advance(20_000);
+    const planned = await planOf('g');
+    await world.advance(20_000);
+    expect(await planOf('g')).toEqual(planned);
+    world.heal(one);
+    await world.advance(20_000);
+    expect([eldest.owned.length, second.owned.length]).toEqual([4, 4]);
+    await Promise.all([eldest.stop(), second.stop()]);
+  });
+
+  it('are planned again if somebody else has planned meanwhile', async () => {
+    const eldest = new Worker(one);
+    await world.advance(1_000);
+    world.delayRequest(one, { method: 'txn', where: isPlan, ms: 100, isSilent: true });
+    const second = new Worker(other);
+    await world.advance(50);
+    await world.store.put('conclave/shards/g', 'none of ours');
+    await world.advance(3_000);
+    expect([eldest.owned.length, second.owned.length]).toEqual([4, 4]);
+    await Promise.all([eldest.stop(), second.stop()]);
+  });
+
+  it('of another number than before are planned anew', async () => {
+    await new Worker(one).stop();
+    const first = new Worker(one, { shards: 8 });
+    await world.advance(1_000);
+    await first.stop();
+    const more = new Worker(one, { shards: 12 });
+    await world.advance(1_000);
+    expect(more.owned).toHaveLength(12);
+    await more.stop();
+    const fewer = new Worker(one, { shards: 3 });
+    await world.advance(1_000);
+    expect(fewer.owned).toEqual([0, 1, 2]);
+    await fewer.stop();
+  });
+
+  it('of a plan for another number of them are of nobody', async () => {
+    const member = await one.group('g').join('', { id: 'a' });
+    const more = new Worker(one, { shards: 12, member });
+    await world.advance(1_000);
+    await more.stop();
+    const seen = new Set<number>();
+    const stop = new AbortController();
+    const fewer = one.group('g').shards(3);
+    const running = fewer.run((shard) => void seen.add(shard), { member, signal: stop.signal });
+    await world.advance(1_000);
+    stop.abort();
+    await world.run(running);
+    expect([...seen].sort()).toEqual([0, 1, 2]);
+    await member.leave();
+  });
+
+  it('planned by a newer version are refused', async () => {
+    const stored = { v: 2, members: ['x'], owners: [0, 0, 0, 0, 0, 0, 0, 0] };
+    await world.store.put('conclave/shards/g', JSON.stringify(stored));
+    const worker = new Worker(one);
+    await world.advance(1_000);
+    expect(await worker.ended).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringMatching(/newer version/) as unknown,
+    });
   });
 });

@@ -10,6 +10,7 @@
 import { barrierMutants } from './barrier.js';
 import { configMutants } from './config.js';
 import { electionMutants } from './election.js';
+import { membershipMutants } from './membership.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
 import { transactionMutants } from './transactions.js';
@@ -1666,4 +1667,6 @@ export const mutants = [
   ...transactionMutants,
   ...barrierMutants,
   ...configMutants,
+  ...membershipMutants,
+  ...recipeMutants,
 ];
