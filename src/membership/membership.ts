@@ -63,7 +63,7 @@ export class Membership<Schema extends StandardSchema = StandardSchema<string>> 
    * Changes its value. One round trip; the token stays. Resolves when the store has it, or a later one; while it is not
    * registered, waits until it is again.
    *
-   * @throws InvalidValueError, TypeError before anything is sent; WaitTimeoutError, the signal's reason: the value is set
+   * @throws InvalidValueError, TypeError before anything is sent; WaitTimeoutError, the signal's reason: once the schema has taken the value it is set
    * all the same, with the next registration at the latest; ClosedError after `leave`; what has ended the membership
    */
   async update(value: InferInput<Schema>, options: WaitOptions = {}): Promise<void> {

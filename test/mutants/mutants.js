@@ -1668,5 +1668,4 @@ export const mutants = [
   ...barrierMutants,
   ...configMutants,
   ...membershipMutants,
-  ...recipeMutants,
 ];
