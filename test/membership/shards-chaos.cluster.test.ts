@@ -9,7 +9,7 @@ import { type Life, Recorder } from '../rig/history.js';
 import { guardMs } from '../rig/patience.js';
 import { moves, type Plan, readStoredPlan } from './shard-judge.js';
 
-const seconds = Number(process.env['CHAOS_SECONDS'] ?? 50);
+const seconds = Number(process.env['CHAOS_SECONDS'] ?? 60);
 const seed = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000);
 const namespace = 'shards-chaos';
 /** Outside of the namespace. */
