@@ -218,10 +218,10 @@ describe('a counter', () => {
 function fromTheFuture(world: World): () => void {
   const { engine } = world;
   const execute = engine.execute.bind(engine);
-  engine.execute = ((method, request) => {
+  engine.execute = (method, request) => {
     const answer = execute(method, request);
     if (!('kvs' in answer)) return answer;
     return { ...answer, kvs: answer.kvs.map((kv) => ({ ...kv, modRevision: kv.modRevision + 1_000n })) };
-  });
+  };
   return () => (engine.execute = execute);
 }
