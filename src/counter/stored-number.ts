@@ -14,6 +14,8 @@ interface Known {
   readonly modRevision: bigint;
 }
 
+const nothing: Known = { value: 0n, modRevision: 0n };
+
 /** The new value, worked out from the old one; undefined: leave it. */
 type Next = (value: bigint) => bigint | undefined;
 
@@ -25,7 +27,7 @@ export class StoredNumber {
   readonly key: string;
   readonly title: string;
   readonly #connection: Connection;
-  #known: Known = { value: 0n, modRevision: 0n };
+  #known = nothing;
 
   constructor(connection: Connection, key: string, title: string) {
     this.#connection = connection;
@@ -96,8 +98,13 @@ export class StoredNumber {
       },
       signal,
     );
-    if (result.isDone) this.#known = { value, modRevision: result.revision };
-    else this.#learn(kvsOf(result.responses)[0]);
+    if (result.isDone) {
+      this.#known = { value, modRevision: result.revision };
+    } else {
+      // What was compared is wrong, also if it looks newer: the store may have been restored from a snapshot.
+      if (this.#known.modRevision === modRevision) this.#known = nothing;
+      this.#learn(kvsOf(result.responses)[0]);
+    }
     return result.isDone ? true : undefined;
   }
 

@@ -16,10 +16,12 @@ export class Values<Schema extends StandardSchema> {
   /** @throws TypeError for what is no text; InvalidValueError if the schema refuses it, or it is no JSON */
   async write(value: InferInput<Schema>, what: string): Promise<string> {
     if (!this.#schema) return checkText(value, what);
-    await validate(this.#schema, value, what);
     const text: unknown = JSON.stringify(value);
-    if (typeof text === 'string') return text;
-    throw new InvalidValueError(`${what} is not valid: it has no JSON`, [{ message: 'it has no JSON' }]);
+    if (typeof text !== 'string')
+      throw new InvalidValueError(`${what} is not valid: it has no JSON`, [{ message: 'it has no JSON' }]);
+    // As others will read it: a Date, for example, is a text by then. What cannot be read is no member for them.
+    await validate(this.#schema, JSON.parse(text), what);
+    return text;
   }
 
   /** @throws InvalidValueError */

@@ -26,7 +26,7 @@ export interface Write extends KnownKey {
 export interface Change {
   /** At which it has read. */
   readonly revision: bigint;
-  /** Everything that was read or is written. */
+  /** Everything that was read or is written: the same `key` as in `writes`. */
   readonly keys: readonly KnownKey[];
   readonly ranges: readonly KeyRange[];
   readonly writes: readonly Write[];
@@ -43,10 +43,11 @@ export function unchanged({ revision, keys, ranges }: Change): Compare[] {
   ];
 }
 
-/** Reads that tell what has changed, for `changedKeys`. */
-export function looks({ revision, keys, ranges }: Change): GetOp[] {
+/** Reads that tell what has changed, for `changedKeys`. @param withValues keys of which the values are read, too */
+export function looks({ revision, keys, ranges }: Change, withValues: readonly KnownKey[] = []): GetOp[] {
+  const read = new Set(withValues.map(({ key }) => key));
   return [
-    ...keys.map(({ key }) => get(key, { keysOnly: true })),
+    ...keys.map(({ key }) => get(key, { keysOnly: !read.has(key) })),
     ...ranges.map((range) => get(range, { keysOnly: true, minModRevision: revision + 1n, limit: 1 })),
   ];
 }
@@ -71,11 +72,12 @@ export function anchorOf({ writes }: Change): KeyValue | undefined {
 /**
  * Whether what stands there now shows that the change was not made. All of it is made at once, so one key is enough.
  *
- * @param results reads of the keys that are written, in their order
+ * @param results of `looks`, with the values of what is written
  */
-export function isSurelyUndone({ writes }: Change, results: readonly OpResult[]): boolean {
-  return writes.some((write, i) => {
-    const result = results[i];
+export function isSurelyUndone({ keys, writes }: Change, results: readonly OpResult[]): boolean {
+  const reads = new Map(keys.map(({ key }, i) => [key, results[i]]));
+  return writes.some((write) => {
+    const result = reads.get(write.key);
     const now = result?.kind === 'get' ? result.kvs[0] : undefined;
     return now !== undefined && !mayBeFrom(write, now);
   });

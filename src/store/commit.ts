@@ -48,7 +48,7 @@ async function settle(store: Store, change: Change, { anchor, error }: Unknown):
   const parts = {
     if: unchanged(change),
     then: change.writes.map(({ op }) => op),
-    else: [fence, ...change.writes.map(({ key }) => get(key)), ...looks(change)],
+    else: [fence, ...looks(change, change.writes)], // each key once: there may be as many as a transaction takes
   };
   const until = store.runtime.now() + store.timeoutMs;
   const timeoutMs = Math.ceil(store.timeoutMs / 3); // so that a silent member is not all that is tried
@@ -63,10 +63,9 @@ async function settle(store: Store, change: Change, { anchor, error }: Unknown):
   });
   if (answer.succeeded) return undefined;
   const [fenced, ...reads] = answer.responses as readonly [OpResult, ...OpResult[]];
-  const written = reads.splice(0, change.writes.length);
   const isFenced = fenced.kind === 'txn' && fenced.succeeded;
   // The look comes after the fence, in the same transaction: the anchor's key is among those that have changed.
-  if (isFenced || isSurelyUndone(change, written)) return changedKeys(change, reads);
+  if (isFenced || isSurelyUndone(change, reads)) return changedKeys(change, reads);
   throw new OutcomeUnknownError(
     `${error.message.split(';')[0] ?? ''}; what it was to write has been written, by it or by others. No copy of it can be applied any more`,
     { cause: error },

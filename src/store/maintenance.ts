@@ -80,11 +80,12 @@ export class Maintenance {
    * is noticed.
    */
   async defragment(options: MemberOptions = {}): Promise<void> {
+    const { timeoutMs = Infinity, endpoint = this.#endpoints.pick() } = options;
     await this.#caller.call('defragment', {
       what: 'maintenance.defragment',
       request: () => ({}),
       // Once the call has begun it must not go to a member that nobody has chosen.
-      options: { timeoutMs: Infinity, endpoint: this.#endpoints.pick(), ...options },
+      options: { ...options, timeoutMs, endpoint },
       own: ['endpoint'],
     });
   }

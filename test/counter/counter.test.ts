@@ -77,6 +77,17 @@ describe('a counter', () => {
     expect(await theirs.add()).toBe(10n);
   });
 
+  it('goes on from what is there after the store was restored from a snapshot, whose revisions are smaller', async () => {
+    await using world = await World.open();
+    const counter = (await stage(world)).counter('c');
+    expect(await counter.add(7)).toBe(7n);
+    const mend = fromTheFuture(world);
+    await counter.get();
+    mend();
+    expect(await counter.add()).toBe(8n);
+    expect(await stored(world)).toBe('8');
+  });
+
   it.each(fates)(
     'counts what was added once, or says that it was not, in a request %s',
     async (_, strike) => {
@@ -202,3 +213,15 @@ describe('a counter', () => {
     },
   );
 });
+
+/** What is read seems to be of a later revision, until what is returned is called. */
+function fromTheFuture(world: World): () => void {
+  const { engine } = world;
+  const execute = engine.execute.bind(engine);
+  engine.execute = (method, request) => {
+    const answer = execute(method, request);
+    if (!('kvs' in answer)) return answer;
+    return { ...answer, kvs: answer.kvs.map((kv) => ({ ...kv, modRevision: kv.modRevision + 1_000n })) };
+  };
+  return () => (engine.execute = execute);
+}

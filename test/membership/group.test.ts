@@ -150,6 +150,18 @@ describe('the value of a member', () => {
     });
   });
 
+  it('is refused if others could not read it, and is the one that was given, whatever the schema waits for', async () => {
+    const day = z.object({ since: z.union([z.date(), z.literal('now')]) });
+    const joining = one.group('days', { schema: day }).join({ since: new Date(0) });
+    expect(await outcome(joining)).toMatchObject({ code: 'INVALID_VALUE' });
+    const value: { since: Date | 'now' } = { since: 'now' };
+    const given = one.group('days', { schema: day }).join(value);
+    value.since = new Date(0);
+    await given;
+    const { members, unreadable } = await other.group('days', { schema: day }).members();
+    expect([members.map((each) => each.value), unreadable]).toEqual([[{ since: 'now' }], []]);
+  });
+
   it('that cannot be read is told apart, and ends no watch', async () => {
     const good = await one.group('web', { schema: address }).join({ host: 'a', port: 80 });
     await one.group('web').join('not JSON', { id: 'b' });

@@ -54,7 +54,7 @@ export const transactionMutants = [
   {
     name: 'takes a commit in doubt as not done',
     file: commit,
-    find: 'isFenced || isSurelyUndone(change, written)',
+    find: 'isFenced || isSurelyUndone(change, reads)',
     replace: 'true',
     test: fuzz,
     title: 'on a store are never done twice, and what is told of them is true',
@@ -62,7 +62,7 @@ export const transactionMutants = [
   {
     name: 'gives up on a commit that is surely not done',
     file: commit,
-    find: 'isFenced || isSurelyUndone(change, written)',
+    find: 'isFenced || isSurelyUndone(change, reads)',
     replace: 'isFenced',
     test: tests,
     title: 'runs again if a lost commit is surely not done, because others have written something else',

@@ -208,6 +208,19 @@ describe('a change', () => {
   );
 });
 
+describe('defragment', () => {
+  it('takes as long as it takes, and goes to one member, also with options that say nothing', async () => {
+    const { cluster, store, runtime } = scripted('http://a:1', 'http://b:1');
+    let finish: (answer: unknown) => void = () => {};
+    cluster.answer = () => new Promise((resolve) => (finish = resolve));
+    const done = store.maintenance.defragment({ timeoutMs: undefined, endpoint: undefined });
+    await runtime.advance(3_600_000);
+    finish({});
+    await done;
+    expect(cluster.asked).toHaveLength(1);
+  });
+});
+
 describe('a question', () => {
   it('that one member does not answer goes to the next', async () => {
     const { cluster, store, runtime } = scripted('http://a:1', 'http://b:1');

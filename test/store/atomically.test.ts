@@ -3,6 +3,7 @@ import {
   atomically,
   type Conclave,
   FutureRevisionError,
+  prefix,
   type Store,
   type Transaction,
 } from '../../src/index.js';
@@ -69,6 +70,21 @@ describe('atomically on a store', () => {
     world.dropRequest(client, { method: 'txn', where: isCommit });
     await world.run(atomically(client.store, increment));
     expect(await count(world)).toBe(6);
+  });
+
+  it.each([64, 126])('sends a commit of %d keys that got lost again, and it is done', async (keys) => {
+    await using world = await World.open();
+    const client = await stage(world);
+    const names = Array.from({ length: keys }, (_, i) => `n/${i}`);
+    for (const name of names) await world.store.put(name, '5');
+    world.dropRequest(client, { method: 'txn', where: isCommit });
+    const running = atomically(client.store, async (txn) => {
+      const values = await Promise.all(names.map((name) => txn.getText(name)));
+      values.forEach((value, i) => txn.put(`n/${i}`, String(Number(value) + 1)));
+    });
+    await world.run(running);
+    const { kvs } = await world.store.get(prefix('n/'));
+    expect(new Set(kvs.map(({ value }) => Buffer.from(value).toString()))).toEqual(new Set(['6']));
   });
 
   it('runs again if a lost commit is surely not done, because others have written something else', async () => {
