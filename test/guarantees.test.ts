@@ -38,15 +38,18 @@ function titleOf(node: ts.Node): { kind: 'group' | 'test'; text: string } | unde
   return text === 'it' || text === 'test' ? { kind: 'test', text: title.text } : undefined;
 }
 
-const documented = readFileSync(join(root, 'docs/guarantees.md'), 'utf8');
-
-describe('docs/guarantees.md', () => {
+describe.each<[string, readonly string[]]>([
+  ['docs/guarantees.md', []],
+  ['docs/operations.md', []],
+  ['docs/migration.md', ['From `redlock`', 'From BullMQ']],
+])('%s', (document, withoutTests) => {
+  const documented = readFileSync(join(root, document), 'utf8');
   const references = referencesIn(documented);
 
   it('names tests under each of its headings that promises something', () => {
     const sections = documented.split(/^## /m).slice(1);
     const bare = sections.filter((section) => referencesIn(section).length === 0);
-    expect(bare.map((section) => section.split('\n')[0])).toEqual(['etcd is restored from a snapshot']);
+    expect(bare.map((section) => section.split('\n')[0])).toEqual(withoutTests);
     expect(references.length).toBe(documented.match(/^- `test/gm)?.length);
   });
 

@@ -54,6 +54,7 @@ export class Wait {
   readonly #what: string;
   readonly #controller = new AbortController();
   readonly #timer: Timer | undefined;
+  #timeout: WaitTimeoutError | undefined;
   readonly #forget: (() => void)[] = [];
 
   /**
@@ -92,7 +93,16 @@ export class Wait {
   /** The error of a wait that has taken too long. */
   timeout(): WaitTimeoutError {
     const waitedMs = Math.round(this.waitedMs());
-    return new WaitTimeoutError(`${this.#what}: not done within ${waitedMs} ms${this.obstacle}`, waitedMs);
+    this.#timeout = new WaitTimeoutError(
+      `${this.#what}: not done within ${waitedMs} ms${this.obstacle}`,
+      waitedMs,
+    );
+    return this.#timeout;
+  }
+
+  /** Whether this says that its own time is up, not that of another wait which has ended it. */
+  isOwnTimeout(error: unknown): error is WaitTimeoutError {
+    return error !== undefined && error === this.#timeout;
   }
 
   waitedMs(): number {

@@ -49,18 +49,21 @@ export class Codec<T> {
   /** A fallback: at once, if the schema checks at once. @throws as `encode`, or rejects */
   fallback(value: unknown): Good<T> | Promise<Good<T>> {
     const json = JSON.parse(textOf(value)) as unknown;
-    const good = (output: unknown): Good<T> => ({ value: freeze(output) as T, json, revision: 0n });
+    const good = (output: unknown): Good<T> => ({ ...frozen<T>(output, json), revision: 0n });
     if (!this.#schema) return good(json);
-    const output = validateAtOnce(this.#schema, json, `the fallback of ${this.#title}`);
+    const output = validateAtOnce(this.#schema, structuredClone(json), `the fallback of ${this.#title}`);
     return output instanceof Promise ? output.then(good) : good(output);
   }
 
   async #check(json: unknown, what: string): Promise<Omit<Good<T>, 'revision'>> {
     // What is compared later must not change with what the schema makes of it.
     const value = this.#schema ? await validate(this.#schema, structuredClone(json), what) : json;
-    return { value: freeze(value) as T, json };
+    return frozen(value, json);
   }
 }
+
+/** As many levels as can be walked through and compared, wherever on the stack that is done. */
+const mostLevels = 500;
 
 /** Whether nothing has changed, whatever was written. */
 export function isSame(one: Good<unknown>, other: Good<unknown>): boolean {
@@ -95,12 +98,17 @@ function located(error: unknown, what: string, storedAt: StoredAt): InvalidValue
   });
 }
 
+function frozen<T>(value: unknown, json: unknown): Omit<Good<T>, 'revision'> {
+  return { value: freeze(value) as T, json: freeze(json) };
+}
+
 /** All readers share it: nobody may change it for the others. Objects of classes are left as they are. */
-function freeze(value: unknown): unknown {
+function freeze(value: unknown, levels = mostLevels): unknown {
+  if (levels === 0) throw new RangeError(`it is nested more than ${mostLevels} levels deep`);
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value;
   Object.freeze(value);
-  for (const part of Object.values(value)) freeze(part);
+  for (const part of Object.values(value)) freeze(part, levels - 1);
   return value;
 }

@@ -111,8 +111,10 @@ export class Following {
   }
 
   async #begin(): Promise<void> {
-    await this.#follower.prepare?.();
-    this.#connection.closing.throwIfAborted();
+    const { closing } = this.#connection;
+    const prepared = this.#follower.prepare?.(); // a schema may never answer
+    if (prepared) await raceSignal(raceSignal(prepared, this.signal), closing);
+    closing.throwIfAborted();
     this.signal.throwIfAborted();
     this.#running ??= this.#connection.track(this.#run());
   }

@@ -126,7 +126,7 @@ export class LiveSettings<Value, Input = Value> implements AsyncDisposable {
    */
   async set(name: string, value: Input, options: SetOptions = {}): Promise<bigint> {
     const key = this.#keyOf(name);
-    return this.#writing.put(key, await this.#codec.encode(value), options);
+    return this.#writing.put(key, () => this.#codec.encode(value), options);
   }
 
   /**
@@ -170,6 +170,7 @@ export class LiveSettings<Value, Input = Value> implements AsyncDisposable {
   /** What is stored, state after state. */
   async #take({ tickets, revision }: LineState): Promise<void> {
     const entries = await Promise.all(tickets.map((kv) => this.#look(kv)));
+    if (this.#following.signal.aborted) return; // closed while the schema was thinking
     this.#entries = new Map(entries.sort(([one], [other]) => (one < other ? -1 : 1)));
     const present = [...this.#entries.values()].flatMap(({ problem }) => problem ?? []);
     this.#problems.present = present;

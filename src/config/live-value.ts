@@ -140,7 +140,7 @@ export class LiveValue<Value, Input = Value> implements AsyncDisposable {
    * any I/O; UnavailableError, AuthError, ResourceExhaustedError: nothing was done; OutcomeUnknownError if it was lost sight of
    */
   async set(value: Input, options: SetOptions = {}): Promise<bigint> {
-    return this.#writing.put(this.key, await this.#codec.encode(value), options);
+    return this.#writing.put(this.key, () => this.#codec.encode(value), options);
   }
 
   /**
@@ -185,6 +185,7 @@ export class LiveValue<Value, Input = Value> implements AsyncDisposable {
     // Read again, after a compaction for example.
     if (seen && before?.modRevision === kv?.modRevision) return;
     const found = await this.#look(kv, revision);
+    if (this.#following.signal.aborted) return; // closed while the schema was thinking
     if (found instanceof Error) this.#refuse(found);
     else this.#adopt(found, []);
   }

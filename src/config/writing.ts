@@ -31,9 +31,14 @@ export class Writing {
     this.#title = title;
   }
 
-  /** @returns the revision @throws ConflictError and others, see `LiveValue.set` */
-  async put(key: string, text: string, options: SetOptions): Promise<bigint> {
+  /**
+   * What may be overwritten is settled by the call: what is seen while `encode` takes its time, the caller has not seen.
+   *
+   * @returns the revision @throws ConflictError and others, see `LiveValue.set`; what `encode` throws
+   */
+  async put(key: string, encode: () => Promise<string>, options: SetOptions): Promise<bigint> {
     const expected = this.#expected(key, options, 'set');
+    const text = await encode();
     const guard = expected === undefined ? [] : [compare.modRevision(key, '=', expected)];
     const { isDone, revision, found } = await this.#once(key, guard, put(key, text), 'set');
     if (!isDone) throw this.#conflict(key, found);

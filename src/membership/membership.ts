@@ -94,7 +94,7 @@ export class Membership<Schema extends StandardSchema = StandardSchema<string>> 
     await this.leave().catch(() => {});
   }
 
-  /** @internal Aborts when it ends, either way. */
+  /** Aborts when it ends, by `leave` as well, with the reason. */
   get ending(): AbortSignal {
     return AbortSignal.any([this.signal, this.#leaving.signal]);
   }

@@ -1,4 +1,4 @@
-import { isConclaveError, UnavailableError } from '../base/errors.js';
+import { UnavailableError } from '../base/errors.js';
 import { Wait } from '../base/wait.js';
 import type { Connection } from './connection.js';
 
@@ -7,7 +7,7 @@ import type { Connection } from './connection.js';
  * own time limit.
  *
  * @param what for messages
- * @throws UnavailableError after that; ClosedError; what `work` throws
+ * @throws UnavailableError after that; ClosedError; what `work` throws, also the timeout of another wait that has ended it
  */
 export async function atOnce<T>(
   { runtime, store, closing }: Connection,
@@ -19,7 +19,7 @@ export async function atOnce<T>(
   try {
     return await work(wait);
   } catch (error) {
-    if (!isConclaveError(error, 'WAIT_TIMEOUT')) throw error;
+    if (!wait.isOwnTimeout(error)) throw error;
     throw new UnavailableError(`${error.message}: the store does not answer`, { cause: error });
   } finally {
     wait.end();

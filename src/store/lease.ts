@@ -6,7 +6,7 @@ import {
   WaitTimeoutError,
 } from '../base/errors.js';
 import type { Runtime } from '../base/runtime.js';
-import { Wait } from '../base/wait.js';
+import { checkOptions, Wait } from '../base/wait.js';
 import type { Caller, CallOptions } from './caller.js';
 import type { Granted, KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
 import { Pipe } from './pipe.js';
@@ -40,6 +40,12 @@ export interface LeaseStatus {
 
 const maxTtlSeconds = 9_000_000_000;
 const maxLeaseId = 2n ** 63n - 1n;
+const callOptions = ['signal', 'timeoutMs'];
+
+function checkId(id: bigint): bigint {
+  if (typeof id !== 'bigint') throw new TypeError(`a lease id must be a bigint, got ${typeof id}`);
+  return id;
+}
 
 /** Leases: keys attached to one disappear, all in one revision, when it ends. */
 export class Leases {
@@ -65,7 +71,8 @@ export class Leases {
    * @throws NotFoundError if the lease has run out before its grant was answered
    */
   async grant({ ttlSeconds, id: givenId }: GrantOptions, options: CallOptions = {}): Promise<Lease> {
-    const id = givenId ?? this.#runtime.id();
+    checkOptions(options, callOptions, 'lease.grant');
+    const id = givenId === undefined ? this.#runtime.id() : checkId(givenId);
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
@@ -93,21 +100,37 @@ export class Leases {
     return { header, id, ttlSeconds: grantedTtlSeconds };
   }
 
-  /** Deletes the lease's keys, all in one revision. @throws NotFoundError if the lease does not exist (any more) */
-  async revoke(id: bigint, options?: CallOptions): Promise<{ readonly header: Header }> {
-    return this.#caller.call('leaseRevoke', { id }, options);
+  /**
+   * Ends it now. Deletes the lease's keys, all in one revision.
+   *
+   * @throws NotFoundError if the lease does not exist (any more); OutcomeUnknownError if the answer was lost: asking again does
+   * no harm; AuthError if one of its keys may not be deleted
+   */
+  async revoke(id: bigint, options: CallOptions = {}): Promise<{ readonly header: Header }> {
+    checkOptions(options, callOptions, 'lease.revoke');
+    return this.#caller.call('leaseRevoke', { id: checkId(id) }, options);
   }
 
+  /**
+   * How long a lease has left, and with `keys` what is attached to it. One that does not exist is no error: its `ttlSeconds`
+   * is -1.
+   *
+   * @param options `keys` @default false
+   */
   async timeToLive(
     id: bigint,
     options: CallOptions & { readonly keys?: boolean } = {},
   ): Promise<LeaseStatus> {
+    checkOptions(options, [...callOptions, 'keys'], 'lease.timeToLive');
+    checkId(id);
     return this.#caller.call('leaseTimeToLive', { id, keys: options.keys ?? false }, options);
   }
 
+  /** The ids of all leases of the cluster, in no order. */
   async list(
-    options?: CallOptions,
+    options: CallOptions = {},
   ): Promise<{ readonly header: Header; readonly leases: readonly bigint[] }> {
+    checkOptions(options, callOptions, 'lease.list');
     return this.#caller.call('leaseList', {}, options);
   }
 
@@ -116,10 +139,10 @@ export class Leases {
    *
    * @throws NotFoundError if the lease does not exist (any more); UnavailableError if no renewal is answered in time
    */
-  async keepAliveOnce(
-    id: bigint,
-    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
-  ): Promise<Renewal> {
+  async keepAliveOnce(id: bigint, options: CallOptions = {}): Promise<Renewal> {
+    checkOptions(options, callOptions, 'lease.keepAliveOnce');
+    checkId(id);
+    const { signal, timeoutMs = this.#timeoutMs } = options;
     const what = `keep-alive of lease ${id.toString(16)}`;
     const wait = Wait.start(this.#runtime, { signal, timeoutMs }, what);
     try {
@@ -135,15 +158,19 @@ export class Leases {
 
   /**
    * Renews for ever, the first time at once, then every third of the TTL; yields each answered renewal. Ends by throwing
-   * the reason: `NotFoundError` when the lease is gone, `ClosedError`, or the signal's reason. `break` stops renewing.
+   * the reason: `NotFoundError` when the lease is gone, `ClosedError`, or the signal's reason. `break` stops renewing. While the
+   * store is away it goes on asking.
+   *
+   * @param options `ttlSeconds`: that of the lease, as granted, until the first answer tells it. @default 15
    */
   async *keepAlive(
     id: bigint,
-    {
-      signal,
-      ttlSeconds = 15,
-    }: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
+    options: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
   ): AsyncGenerator<Renewal, void, undefined> {
+    checkOptions(options, ['signal', 'ttlSeconds'], 'lease.keepAlive');
+    checkId(id);
+    const { signal, ttlSeconds = 15 } = options;
+    if (!(ttlSeconds > 0)) throw new RangeError(`ttlSeconds must be above 0, got ${ttlSeconds}`);
     signal?.throwIfAborted();
     const pipe = new Pipe<Renewal>(signal);
     const granted = { ttlMs: ttlSeconds * 1_000, sentAt: this.#runtime.now() };

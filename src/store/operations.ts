@@ -62,6 +62,7 @@ export interface GetOptions {
   readonly keysOnly?: boolean;
   /** Only count. @default false */
   readonly countOnly?: boolean;
+  /** Only pairs whose revision is within these, both included; 0n means no bound. @default 0n */
   readonly minModRevision?: bigint;
   readonly maxModRevision?: bigint;
   readonly minCreateRevision?: bigint;

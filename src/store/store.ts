@@ -1,5 +1,5 @@
 import type { Bytes } from '../base/bytes.js';
-import { checkTimeout } from '../base/wait.js';
+import { checkOptions, checkTimeout } from '../base/wait.js';
 import type { Runtime } from '../base/runtime.js';
 import { AdminCaller } from './admin-caller.js';
 import { Auth } from './auth.js';
@@ -35,6 +35,20 @@ export interface StoreOptions {
   /** Default limit of a call with all its attempts, milliseconds. @default 5000 */
   readonly timeoutMs?: number;
 }
+
+const call = ['signal', 'timeoutMs'];
+/** Of the store itself: see `RepeatableCallOptions`. */
+const repeatable = ['isRepeatable', 'onSend'];
+const restrictions = ['minModRevision', 'maxModRevision', 'minCreateRevision', 'maxCreateRevision'];
+const known = {
+  call: [...call, ...repeatable],
+  put: [...call, ...repeatable, 'lease', 'prevKv', 'ignoreValue', 'ignoreLease'],
+  get: [...call, 'limit', 'revision', 'sort', 'serializable', 'keysOnly', 'countOnly', ...restrictions],
+  remove: [...call, ...repeatable, 'prevKv'],
+  // What `txn()` has returned will do as well.
+  parts: ['if', 'then', 'else', 'kind'],
+  compact: [...call, 'physical'],
+};
 
 /**
  * A connection to etcd, or to the embedded engine: key-value operations, transactions, leases, watches.
@@ -89,45 +103,75 @@ export class Store {
     return this.#endpoints.pick();
   }
 
+  /**
+   * Writes a value, and so makes a revision: that of the header.
+   *
+   * @throws NotFoundError if the lease does not exist (any more), or with `ignoreValue`, `ignoreLease` the key: nothing was done;
+   * OutcomeUnknownError if it was sent and not answered, or the store is over its quota; UnavailableError, AuthError: not done
+   */
   async put(key: Bytes, value: Bytes, options: PutOptions & CallOptions = {}): Promise<Answer<PutResult>> {
+    checkOptions(options, known.put, 'store.put');
     return this.#caller.call('put', put(key, value, options), options);
   }
 
-  /** An absent key is an empty list, not an error. */
+  /**
+   * Reads a key, or a range. An absent key is an empty list, not an error. Asked of other members until one answers.
+   *
+   * @throws CompactedError if `revision` is gone; FutureRevisionError if the member has not seen it yet; UnavailableError;
+   * AuthError
+   */
   async get(target: RangeLike, options: GetOptions & CallOptions = {}): Promise<Answer<GetResult>> {
+    checkOptions(options, known.get, 'store.get');
     return this.#caller.call('get', get(target, options), options);
   }
 
+  /** Deletes a key, or all of a range, at one revision. That nothing was there is no error. @throws as `put` */
   async remove(target: RangeLike, options: RemoveOptions & CallOptions = {}): Promise<Answer<RemoveResult>> {
+    checkOptions(options, known.remove, 'store.remove');
     return this.#caller.call('remove', remove(target, options), options);
   }
 
-  /** If all compares hold runs `then`, else `else`; atomically, at one revision. The results follow the operations' types. */
+  /**
+   * If all compares hold runs `then`, else `else`; atomically, at one revision. The results follow the operations' types.
+   *
+   * @throws InvalidRequestError for too many operations (128 at each level, unless the server is set otherwise), or one key put
+   * twice: nothing was done. Otherwise as `put`; one that only reads, as `get`
+   */
   async txn<const Then extends readonly Op[] = [], const Else extends readonly Op[] = []>(
     parts: TxnParts<Then, Else>,
-    options?: CallOptions,
+    options: CallOptions = {},
   ): Promise<Answer<TxnResult<Then, Else>>> {
+    checkOptions(parts, known.parts, 'store.txn');
+    checkOptions(options, known.call, 'store.txn');
     // The wire does not know the types of the branches; the server answers operation by operation.
     return (await this.#caller.call('txn', txn(parts), options)) as Answer<TxnResult<Then, Else>>;
   }
 
   /** Runs one operation value. */
-  async do<O extends Op>(op: O, options?: CallOptions): Promise<Answer<ResultOf<O>>> {
+  async do<O extends Op>(op: O, options: CallOptions = {}): Promise<Answer<ResultOf<O>>> {
     checkOp(op);
+    checkOptions(options, known.call, 'store.do');
     return (await this.#dispatch(op, options)) as Answer<ResultOf<O>>;
   }
 
-  /** Forgets what was overwritten or deleted before `revision`; reads and watches of it fail from then on. */
+  /**
+   * Forgets what was overwritten or deleted before `revision`; reads and watches of it fail from then on.
+   *
+   * @param options `physical`: answer only when the space is free for new data as well. @default false
+   * @throws CompactedError if that was done already; FutureRevisionError
+   */
   async compact(
     revision: bigint,
     options: CallOptions & { readonly physical?: boolean } = {},
   ): Promise<{ readonly header: Header }> {
+    checkOptions(options, known.compact, 'store.compact');
     if (typeof revision !== 'bigint') throw new TypeError('revision must be a bigint');
     return this.#caller.call('compact', { revision, physical: options.physical ?? false }, options);
   }
 
   /**
    * Changes as they happen: every matching event once, in order, in whole revisions, over reconnects.
+   * A reader that is slow makes it stop reading and resume, not buffer for ever.
    * Throws `CompactedError` if events it should deliver are no longer there, `AuthError`, or the signal's reason.
    */
   watch(target: RangeLike, options: WatchOptions = {}): AsyncGenerator<WatchNotice, void, undefined> {

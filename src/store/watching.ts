@@ -1,3 +1,4 @@
+import { checkOptions } from '../base/wait.js';
 import type { RangeLike } from './operations.js';
 import { revisionOption, toRange } from './operations.js';
 import { Pipe } from './pipe.js';
@@ -14,6 +15,7 @@ export interface WatchOptions {
   readonly exclude?: readonly ('put' | 'delete')[];
   /** Yield signs of life too, at least each second while nothing happens. @default false */
   readonly progress?: boolean;
+  /** Ends the watch with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,6 +24,7 @@ export type WatchNotice =
   | { readonly kind: 'created'; readonly revision: bigint }
   /** All matching events of one revision. */
   | { readonly kind: 'events'; readonly revision: bigint; readonly events: readonly StoreEvent[] }
+  /** A sign of life, if asked for: the store has come that far. Before etcd 3.4.25 it may overtake events. */
   | { readonly kind: 'progress'; readonly revision: bigint };
 
 /** A reader this many notices behind makes the watch stop reading; it goes on from there once the reader has caught up. */
@@ -36,6 +39,7 @@ export async function* watching(
   target: RangeLike,
   options: WatchOptions,
 ): AsyncGenerator<WatchNotice, void, undefined> {
+  checkOptions(options, ['startRevision', 'prevKv', 'exclude', 'progress', 'signal'], 'store.watch');
   const { startRevision, prevKv = false, exclude = [], progress = false, signal } = options;
   signal?.throwIfAborted();
   const range = toRange(target);

@@ -84,6 +84,16 @@ describe('a live value', () => {
     expect(value.current).toBe(1);
   });
 
+  it('is not updated in time if the store is away, and says that it was the time', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    await put(world, 1);
+    world.partition(client);
+    const told = outcome(numbers(client).update((value) => value + 1, { timeoutMs: 1_000 }));
+    expect(await world.run(told)).toMatchObject({ code: 'WAIT_TIMEOUT', waitedMs: 1_000 });
+    expect(await stored(world)).toBe(1);
+  });
+
   it('skips what was compacted away, ends at the latest, and repeats neither value nor problem', async () => {
     await using world = await World.open();
     const client = await world.client();

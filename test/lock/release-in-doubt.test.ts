@@ -52,6 +52,19 @@ describe.each<[string, Locks]>([
     expect(await world.run(running)).toMatchObject({ code: 'HOLD_LOST' });
   });
 
+  it('is a loss if the machine slept, and the store cannot be asked any more how that went', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const hold = await lock(client).acquire();
+    world.partition(client);
+    world.suspend(client);
+    await world.advance(60_000);
+    world.resume(client);
+
+    expect(await world.run(outcome(hold.release()))).toMatchObject({ code: 'HOLD_LOST' });
+    world.heal(client);
+  });
+
   it('is one if the store cannot be reached until the time of the session is over', async () => {
     await using world = await World.open();
     const client = await world.client();

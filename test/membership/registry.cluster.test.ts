@@ -1,71 +1,78 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ConclaveProgram } from '../cli/conclave-program.js';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Conclave } from '../../src/conclave.js';
+import { connect } from '../../src/connect.js';
+import { Client } from '../rig/client.js';
 import { Cluster } from '../rig/cluster.js';
+import { figure } from '../rig/figure.js';
+import { Recorder } from '../rig/history.js';
+import { guardMs } from '../rig/patience.js';
+import { Watcher } from './watcher.js';
+
+const namespace = 'registry';
+const sessionTtlMs = 2_000;
 
 let cluster: Cluster;
+let observer: Conclave;
+let recorder: Recorder;
+const instances: Client[] = [];
 
-beforeAll(async () => {
-  cluster = await Cluster.start();
-});
+beforeEach(async () => {
+  cluster = await Cluster.start({ members: 3 });
+  observer = await connect({ endpoints: cluster.endpoints, namespace });
+  recorder = new Recorder(observer);
+}, guardMs);
 
-afterAll(() => cluster.dispose());
+afterEach(async () => {
+  await Promise.all(instances.map((instance) => instance.kill()));
+  await recorder[Symbol.asyncDispose]();
+  await observer.close();
+  await cluster.dispose();
+}, guardMs);
 
-const example = (script: string, ...args: readonly string[]): ConclaveProgram => {
-  const env = { CONCLAVE_ENDPOINTS: cluster.endpoints.join(',') };
-  return new ConclaveProgram(args, env, `examples/registry/${script}`);
-};
-const members = async (...options: readonly string[]): Promise<string> => {
-  const env = { CONCLAVE_ENDPOINTS: cluster.endpoints.join(',') };
-  await using program = new ConclaveProgram(['members', 'web', ...options], env);
-  const { status, stdout } = await program.ended;
-  expect(status).toBe(0);
-  return stdout;
-};
+async function start(id: string): Promise<Client> {
+  const options = { endpoints: cluster.endpoints, namespace, sessionTtlMs, dialTimeoutMs: 20_000 };
+  const instance = await Client.start('member-process.js', { options });
+  instances.push(instance);
+  const value = JSON.stringify({ address: `10.0.0.1:80${instances.length}`, zone: id });
+  await instance.call('join', { group: 'web', as: id, value });
+  return instance;
+}
 
-it('a registry lists instances with their address, a client asks those that are there, and one that was killed is out when its lease ends', async () => {
-  await using client = example('client.js');
-  await using one = example('instance.js', 'web-1');
-  await using two = example('instance.js', 'web-2');
-  await client.printed('+ web-1 at 127.0.0.1:');
-  await client.printed('+ web-2 at 127.0.0.1:');
-  await client.printed('hello from web-1');
-  await client.printed('hello from web-2');
-  expect(await members()).toMatch(/^ID +VALUE +HOLDER .*\nweb-\d +\{"host":"127.0.0.1".*\n/);
-  expect(JSON.parse(await members('--json'))).toMatchObject({ unreadable: [] });
+it('a client finds the instances of a service with their addresses; one that is killed is gone with its lease, no other', async () => {
+  const group = observer.group('web');
+  const watcher = new Watcher(group);
+  const east = await start('east');
+  await start('west');
+  await start('north');
+  const { members } = await group.members();
+  expect(members.map(({ id, value }) => [id, JSON.parse(value) as unknown])).toEqual([
+    ['east', { address: '10.0.0.1:801', zone: 'east' }],
+    ['west', { address: '10.0.0.1:802', zone: 'west' }],
+    ['north', { address: '10.0.0.1:803', zone: 'north' }],
+  ]);
 
-  one.child.kill('SIGKILL');
-  await client.printed('web-1 does not answer'); // listed until then
-  await client.printed('- web-1');
+  const from = performance.now();
+  await east.kill();
+  await vi.waitFor(() => expect(watcher.last?.left.map(({ id }) => id)).toEqual(['east']), {
+    timeout: 10 * sessionTtlMs,
+    interval: 20,
+  });
 
-  await using again = example('instance.js', 'web-1');
-  await again.printed('web-1 is there');
-  two.child.kill('SIGTERM');
-  expect(await two.ended).toMatchObject({ status: 0, stderr: '' });
-  await client.printed('- web-2');
-  client.child.kill('SIGTERM');
-  expect(await client.ended).toMatchObject({ status: 0, stderr: '' });
-});
-
-it('conclave members --watch prints who joins and leaves until it is interrupted', async () => {
-  const env = { CONCLAVE_ENDPOINTS: cluster.endpoints.join(',') };
-  await using watching = new ConclaveProgram(['members', 'web', '--watch'], env);
-  await using instance = example('instance.js', 'web-9');
-  await watching.printed('+ web-9  {"host"');
-  instance.child.kill('SIGTERM');
-  await watching.printed('- web-9');
-  watching.child.kill('SIGINT');
-  expect((await watching.ended).status).toBe(0);
-  expect(await members('--shards', '2')).toMatch(/^SHARD +MEMBER +OWNER +TOKEN\n0\n1\n$/);
-});
-
-it.each([
-  [['members'], /the name of a group is missing/],
-  [['members', 'a', 'b'], /"b" is too much/],
-  [['members', 'a', '--shards', 'x'], /--shards: "x" is not a whole number/],
-  [['members', 'a', '--shards', '2', '--watch'], /not both/],
-])('conclave %j is refused', async (args, message) => {
-  await using program = new ConclaveProgram(args);
-  const { status, stderr } = await program.ended;
-  expect(status).toBe(64);
-  expect(stderr).toMatch(message);
+  figure('from the kill of an instance to the news of it', performance.now() - from);
+  expect(watcher.last?.members.map(({ id }) => id)).toEqual(['west', 'north']);
+  // Its lease has ended, and nothing else: what was under it went in one revision.
+  await recorder.catchUp();
+  const gone = recorder.livesBelow(`${namespace}/group/web/east/`);
+  const sessions = recorder.livesBelow(`${namespace}/session/`).filter(({ to }) => to === gone[0]?.to);
+  expect([gone.length, sessions.length]).toEqual([1, 1]);
+  // Started again, it is found again.
+  await start('east');
+  await vi.waitFor(
+    () => expect(watcher.last?.members.map(({ id }) => id)).toEqual(['west', 'north', 'east']),
+    {
+      timeout: guardMs / 2,
+      interval: 20,
+    },
+  );
+  await watcher.stop();
 });

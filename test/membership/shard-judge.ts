@@ -25,36 +25,28 @@ export function spread(plan: Plan, members: readonly string[]): number {
 interface Standing {
   readonly key: string;
   readonly createRevision: bigint;
+  readonly lease: bigint;
 }
 
-/** Who owns the shards of the group `g`, and every plan there was, as the store itself has told. */
+const lines = 'conclave/lock/g%2Fshards%2F';
+
+/**
+ * Who owns the shards of the group `g`, who has written in their names, and every plan there was, as the store itself has
+ * told: what must not be is written down.
+ */
 export class ShardJudge {
   readonly plans: Plan[] = [];
-  /** What must not be. */
   readonly wrong: string[] = [];
+  /** The callbacks that run, by their tokens. */
+  readonly #running = new Map<bigint, number>();
   readonly #lines = new Map<number, Standing[]>();
+  readonly #tokens = new Map<string, bigint>();
 
   constructor({ store }: World) {
-    const listener = { created: () => {}, ended: () => {} };
     store.listen(
-      prefix('conclave/lock/g%2Fshards%2F'),
+      prefix(''),
       {},
-      {
-        ...listener,
-        events: (_, events) => {
-          for (const event of events) this.#hear(event);
-        },
-      },
-    );
-    store.listen(
-      'conclave/shards/g',
-      {},
-      {
-        ...listener,
-        events: (_, events) => {
-          for (const { kv } of events) this.plans.push(readStoredPlan(toText(kv.value)));
-        },
-      },
+      { created: () => {}, ended: () => {}, events: (_, events) => this.#hear(events) },
     );
   }
 
@@ -63,17 +55,57 @@ export class ShardJudge {
     return this.#lines.get(shard)?.[0]?.createRevision;
   }
 
-  #hear({ type, kv }: StoreEvent): void {
-    const key = toText(kv.key);
-    const shard = Number(key.split('%2F').at(-1)?.split('/')[0]);
+  /** How many are owned by somebody. */
+  get owned(): number {
+    return [...this.#lines.values()].filter((line) => line.length > 0).length;
+  }
+
+  /** Brackets a callback: it may begin only when it owns the shard, and must not be overtaken while it runs. */
+  async during(shard: number, token: bigint, work: () => Promise<void>): Promise<void> {
+    if (this.#running.has(token)) this.wrong.push(`${token} runs twice`);
+    const owner = this.ownerOf(shard) ?? token;
+    // Later: it has been lost already, which its owner may learn a little later.
+    if (owner < token) this.wrong.push(`shard ${shard} is worked on by ${token}, and owned by ${owner}`);
+    this.#running.set(token, shard);
+    await work();
+    this.#running.delete(token);
+  }
+
+  #hear(events: readonly StoreEvent[]): void {
+    const ended = new Set(
+      events.filter(({ type }) => type === 'delete').map(({ kv }) => sessionIn(toText(kv.key))),
+    );
+    for (const event of events) {
+      const key = toText(event.kv.key);
+      if (key === 'conclave/shards/g') this.plans.push(readStoredPlan(toText(event.kv.value)));
+      else if (key.startsWith(lines)) this.#line(key, event, ended);
+      else if (key.startsWith('app/')) this.#write(key, BigInt(toText(event.kv.value)));
+    }
+  }
+
+  #line(key: string, { type, kv }: StoreEvent, ended: ReadonlySet<string | undefined>): void {
+    const shard = Number(key.slice(lines.length).split('/')[0]);
     const line = this.#lines.get(shard) ?? [];
     this.#lines.set(shard, line);
     if (type === 'put') {
-      if (kv.version > 1n) this.wrong.push(`${key} was written twice`);
-      line.push({ key, createRevision: kv.createRevision });
+      line.push({ key, createRevision: kv.createRevision, lease: kv.lease });
       return;
     }
-    const place = line.findIndex((ticket) => ticket.key === key);
-    if (place >= 0) line.splice(place, 1);
+    const [gone] = line.splice(
+      line.findIndex((ticket) => ticket.key === key),
+      1,
+    );
+    if (gone && this.#running.has(gone.createRevision) && !ended.has(gone.lease.toString(16)))
+      this.wrong.push(`shard ${shard} was given back while ${gone.createRevision} works on it`);
   }
+
+  #write(key: string, token: bigint): void {
+    if (token < (this.#tokens.get(key) ?? 0n)) this.wrong.push(`${key} was written by ${token}, overtaken`);
+    this.#tokens.set(key, token);
+  }
+}
+
+/** The lease of a session, in hex, if it is its key. */
+function sessionIn(key: string): string | undefined {
+  return /^conclave\/session\/([0-9a-f]+)$/.exec(key)?.[1]?.replace(/^0+/, '');
 }

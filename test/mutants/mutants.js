@@ -236,6 +236,22 @@ export const mutants = [
     title: 'whose answer was lost is a release, not a loss',
   },
   {
+    name: 'a release that a revoked lease may have overtaken is called a release',
+    file: 'src/session/giving-up.ts',
+    find: 'hadIt: wasValid && !isRevoked(session)',
+    replace: 'hadIt: wasValid',
+    test: 'test/lock/release-in-doubt.test.ts',
+    title: 'is a loss if the lease is revoked before the request arrives',
+  },
+  {
+    name: 'a release after the machine has slept is called one although nobody answers',
+    file: 'src/session/giving-up.ts',
+    find: 'hadIt: wasValid && !isRevoked(session)',
+    replace: 'hadIt: !isRevoked(session)',
+    test: 'test/lock/release-in-doubt.test.ts',
+    title: 'is a loss if the machine slept, and the store cannot be asked any more how that went',
+  },
+  {
     name: 'a release that finds nothing is always called a release',
     file: 'src/session/giving-up.ts',
     find: 'hadIt: hadIt || attempts.isRepeated || next !== undefined',
@@ -918,7 +934,7 @@ export const mutants = [
   {
     name: 'the last attempt decides what became of all',
     file: 'src/store/caller.ts',
-    find: "if (unknown && outcomeOf(error) === 'not-done' && isMutation(method, request)) throw unknown;",
+    find: "if (unknown && outcomeOf(error) === 'not-done' && question.isMutation) throw unknown;",
     replace: '',
     test: lease,
     title: 'stays unknown when it was sent once and the next attempt could not be',

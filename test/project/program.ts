@@ -1,8 +1,23 @@
 import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of `package.json`, without a slash at its end. */
 export const root: string = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/**
+ * A new folder for programs: inside the package, so that its own name leads to `dist`; put on the PATH, `conclave` is its
+ * program. Whoever asks for it removes it.
+ */
+export function programFolder(): string {
+  const parent = join(root, '.cache', 'snippets');
+  mkdirSync(parent, { recursive: true });
+  const folder = mkdtempSync(join(parent, 'run-'));
+  const program = `#!/bin/sh\nexec node "${root}/dist/cli/main.js" "$@"\n`;
+  writeFileSync(join(folder, 'conclave'), program, { mode: 0o755 });
+  return folder;
+}
 
 export interface ProgramOptions {
   readonly cwd: string;

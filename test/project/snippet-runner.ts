@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { root, run } from './program.js';
+import { programFolder, root, run } from './program.js';
 import { isPrinted, snippetsOf, type Snippet } from './snippets.js';
 
 /** Every snippet of the README and of docs/. */
@@ -23,7 +23,7 @@ export function asJavaScript({ language, code }: Snippet): string {
  * else than its document says.
  */
 export async function runSnippet(snippet: Snippet, endpoint = '127.0.0.1:2379'): Promise<void> {
-  const folder = temporaryFolder();
+  const folder = programFolder();
   try {
     const code = asJavaScript(snippet).replaceAll('127.0.0.1:2379', endpoint);
     const env = { PATH: `${folder}:${process.env['PATH'] ?? ''}`, CONCLAVE_ENDPOINTS: `http://${endpoint}` };
@@ -36,16 +36,6 @@ export async function runSnippet(snippet: Snippet, endpoint = '127.0.0.1:2379'):
 export function checkOutput({ file, line, output }: Snippet, printed: string): void {
   if (output === undefined || isPrinted(output, printed)) return;
   throw new Error(`${file}:${line} says that this is printed:\n${output}\nbut it was:\n${printed}`);
-}
-
-/** Inside the package, so that its own name leads to `dist`; on the PATH, so that `conclave` is its program. */
-function temporaryFolder(): string {
-  const parent = join(root, '.cache', 'snippets');
-  mkdirSync(parent, { recursive: true });
-  const folder = mkdtempSync(join(parent, 'run-'));
-  const program = `#!/bin/sh\nexec node "${root}/dist/cli/main.js" "$@"\n`;
-  writeFileSync(join(folder, 'conclave'), program, { mode: 0o755 });
-  return folder;
 }
 
 function commandFor({ language }: Snippet, code: string, folder: string): [string, string[]] {

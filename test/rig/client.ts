@@ -35,10 +35,10 @@ interface Answer {
 }
 
 /**
- * Programs that use the built package: one client, which does what it is told, or several in one process, which take and
- * give back over and over.
+ * Programs that use the built package: one client, which does what it is told; several in one process, which take and
+ * give back over and over; or a member of a group.
  */
-export type Program = 'client-process.js' | 'worker-process.js';
+export type Program = 'client-process.js' | 'worker-process.js' | 'member-process.js';
 
 /** A program that uses the built package, in a process of its own, to be killed and stopped. See process-protocol.js. */
 export class Client implements AsyncDisposable {

@@ -50,7 +50,7 @@ export class Cluster implements AsyncDisposable {
     this.#members = names.map((name, i) => {
       const client = clients[i]!;
       const peer = peers[i]!;
-      return new Member(programOf(version), join(directory, name), [
+      const flags = [
         `--name=${name}`,
         `--listen-client-urls=${client}`,
         `--advertise-client-urls=${client}`,
@@ -62,7 +62,8 @@ export class Cluster implements AsyncDisposable {
         '--log-level=error',
         ...tlsFlags(options),
         ...(options.flags ?? []),
-      ]);
+      ];
+      return new Member(programOf(version), join(directory, name), flags);
     });
     process.once('exit', this.#onExit);
   }
@@ -104,6 +105,12 @@ export class Cluster implements AsyncDisposable {
     await this.kill(member);
     this.#member(member).start();
     await this.healthy([member]);
+  }
+
+  /** Kills a member and starts another version of etcd on its data and ports. Resolves when it serves. */
+  async upgrade(member: number, version: EtcdVersion): Promise<void> {
+    this.#member(member).replaceProgram(programOf(version));
+    await this.restart(member);
   }
 
   /** SIGKILL for all of them at once, then a start of all on their data and ports. Resolves when they serve. */

@@ -8,7 +8,7 @@ const guardScript = 'read -r line; kill -9 "$0"; rm -rf "$1"; rmdir "$(dirname "
  * nothing outlives a test run that crashes or is killed.
  */
 export class Member {
-  readonly #program: string;
+  #program: string;
   readonly #directory: string;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
@@ -46,6 +46,11 @@ export class Member {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     this.#guard.unref();
+  }
+
+  /** Another program on the same data and ports, from the next start on. */
+  replaceProgram(program: string): void {
+    this.#program = program;
   }
 
   /** Sends a signal; false if the member does not run. */

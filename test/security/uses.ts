@@ -133,6 +133,36 @@ export const uses: Readonly<Record<string, Use>> = {
   queue: jobs,
   'requestRelease, forceRelease': askAndForce,
   list: lookAround,
+  counter: async (conclave) => {
+    await conclave.counter(name).add(2);
+    await conclave.counter(name).get();
+  },
+  ids: async (conclave) => {
+    await conclave.ids(name).next();
+  },
+  group: async (conclave) => {
+    const membership = await conclave.group(name).join('here');
+    await conclave.group(name).members();
+    await membership.update('there');
+    await membership.leave();
+  },
+  shards: async (conclave) => {
+    const stop = new AbortController();
+    const work = (): void => stop.abort();
+    await conclave.group(name).shards(1).run(work, { signal: stop.signal });
+    await conclave.group(name).shards(1).inspect();
+  },
+  'config, settings': async (conclave) => {
+    await using value = conclave.config(name, { fallback: 1 });
+    await value.ready();
+    await value.set(2);
+    await value.update((before) => before + 1);
+    await value.clear();
+    await using settings = conclave.settings(name);
+    await settings.ready();
+    await settings.set('a', 1);
+    await settings.delete('a');
+  },
   withSession: async (conclave) => {
     await using own = await conclave.withSession({ ttlMs: 2_000 });
     await lock(own, name);
@@ -144,6 +174,11 @@ export const usesOfPath: Readonly<Record<string, (conclave: Conclave, path: stri
   mutex: (conclave, path) => lock(conclave, { path }),
   election: (conclave, path) => elect(conclave, { path }),
   gate: (conclave, path) => guardGate(conclave, { path }),
+  config: async (conclave, path) => {
+    await using value = conclave.config({ path }, { fallback: 1 });
+    await value.ready();
+    await value.set(2);
+  },
   queue: pathQueue,
   'queue with priorities': pathPriorityQueue,
 };

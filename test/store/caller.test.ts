@@ -237,7 +237,7 @@ it('a transaction that is not permitted names all of its keys, since any may be 
   const nested = txn({ then: [put('b', ''), get('a')] });
   const parts = txn({ if: [compare.version('c', '=', 0n)], then: [put('a', ''), nested] });
   await expect(caller.call('txn', parts)).rejects.toThrow(
-    new AuthError(`txn on "a", "b", "c": permission denied; the user's roles do not cover these keys`),
+    new AuthError(`txn on "a", "b", "c": permission denied; the user's roles do not cover this`),
   );
   const many = txn({ then: Array.from({ length: 12 }, (_, i) => put(`k${i}`, '')) });
   await expect(caller.call('txn', many)).rejects.toThrow('"k9" and 2 more: ');

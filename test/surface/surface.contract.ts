@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
 
 import type { Backend } from './backend.js';
+import { authRow } from './rows/auth.js';
+import { clusterRow } from './rows/cluster.js';
 import { connectRow } from './rows/connect.js';
 import { deleteAndCompactRow } from './rows/delete-and-compact.js';
 import { getRow } from './rows/get.js';
 import { hotConfigurationRow } from './rows/hot-configuration.js';
 import { leaseRow } from './rows/lease.js';
+import { maintenanceRow } from './rows/maintenance.js';
 import { opAndDoRow } from './rows/op-and-do.js';
 import { prefixRow } from './rows/prefix.js';
 import { putRow } from './rows/put.js';
@@ -49,4 +52,7 @@ export function surfaceContract({ start, isEtcd, lacks }: SurfaceOptions): void 
   describe('txn', () => txnRow(surface));
   describe('watch', () => watchRow(surface, isEtcd));
   describe('hot configuration', () => hotConfigurationRow(surface));
+  describe('cluster', () => clusterRow(surface, isEtcd));
+  describe('auth', () => authRow(surface, isEtcd));
+  describe('maintenance', () => maintenanceRow(surface, isEtcd));
 }

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { type Conclave, connect } from '../../src/index.js';
+import { Cluster } from '../rig/cluster.js';
+import { type EtcdVersion, skipWithout } from '../rig/etcd-version.js';
+import { patience } from '../rig/patience.js';
+
+const path: readonly EtcdVersion[] = ['installed', '3.5', '3.6'];
+for (const version of path) beforeEach(skipWithout(version));
+
+let cluster: Cluster;
+let holder: Conclave;
+let other: Conclave;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ members: 3 });
+  const options = { endpoints: cluster.endpoints, sessionTtlMs: 15_000 };
+  [holder, other] = await Promise.all([connect(options), connect(options)]);
+});
+afterAll(async () => {
+  await holder.close();
+  await other.close();
+  await cluster.dispose();
+});
+
+it('who holds, who waits and a queue go on while etcd is upgraded member by member, from 3.4 to 3.5 to 3.6', async () => {
+  const hold = await holder.mutex('m').acquire();
+  let isIn = false;
+  const waiting = other.mutex('m').acquire();
+  void waiting.then(() => (isIn = true));
+  await vi.waitFor(async () => expect((await holder.mutex('m').inspect()).waiters).toHaveLength(1), patience);
+  const stop = new AbortController();
+  const done: unknown[] = [];
+  const working = other.queue('q').work(({ value }) => void done.push(value), { signal: stop.signal });
+
+  const put: string[] = [];
+  for (const version of path.slice(1)) {
+    for (const member of [0, 1, 2]) {
+      await cluster.upgrade(member, version);
+      put.push(`${version}, member ${member}`);
+      // By an id, so that a call whose answer is lost may be made again.
+      await vi.waitFor(() => holder.queue('q').enqueue(put.at(-1), { id: put.length.toString() }), patience);
+      expect([hold.isHeld(), isIn]).toEqual([true, false]);
+    }
+  }
+
+  await vi.waitFor(() => expect(done).toEqual(put), patience);
+  for (const member of cluster.endpoints) expect(await versionOf(member)).toMatch(/^3\.6\./);
+  await hold.release();
+  expect((await waiting).fencingToken).toBeGreaterThan(hold.fencingToken);
+  stop.abort();
+  await working;
+});
+
+async function versionOf(member: string): Promise<string | undefined> {
+  const output = await cluster.etcdctl('endpoint', 'status', '--write-out=json', `--endpoints=${member}`);
+  const [first] = JSON.parse(output) as { readonly Status: { readonly version: string } }[];
+  return first?.Status.version;
+}
