@@ -47,7 +47,7 @@ const bugs: readonly Bug[] = [
     ],
   },
   {
-    what: "whoever reaches etcd can revoke or renew others' leases without logging in (CVE-2026-33413)",
+    what: 'whoever reaches etcd can list, grant and renew leases without logging in (CVE-2026-33413)',
     fixedIn: [
       [3, 4, 42],
       [3, 5, 28],

@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, KvCommand>> = {
   txn: { run: txn, help: txnHelp, summary: 'several of these at once, if conditions hold' },
 };
 
-const help = `Keys and values of etcd as they are: a key is the whole key, --namespace does not count.
+const help = `Keys and values of etcd as they are: a key is the whole key, without --namespace in front of it.
 
 Usage: ${usage}
 

@@ -41,7 +41,7 @@ export class Writing {
     const text = await encode();
     const guard = expected === undefined ? [] : [compare.modRevision(key, '=', expected)];
     const { isDone, revision, found } = await this.#once(key, guard, put(key, text), 'set');
-    if (!isDone) throw this.#conflict(key, found);
+    if (!isDone) throw this.#conflict(key, found, options);
     return this.#wrote(key, revision, revision);
   }
 
@@ -50,7 +50,7 @@ export class Writing {
     const expected = this.#expected(key, options, 'delete');
     const isMeant = compare.modRevision(key, expected === undefined ? '!=' : '=', expected ?? 0n);
     const { isDone, revision, found } = await this.#once(key, [isMeant], remove(key), 'delete');
-    if (found && expected !== undefined) throw this.#conflict(key, found);
+    if (found && expected !== undefined) throw this.#conflict(key, found, options);
     if (isDone && expected !== 0n) await this.#wrote(key, revision, 0n);
   }
 
@@ -142,14 +142,18 @@ export class Writing {
     return revision;
   }
 
-  #conflict(key: string, kv: KeyValue | undefined): ConflictError {
+  #conflict(key: string, kv: KeyValue | undefined, { ifRevision }: SetOptions): ConflictError {
     const found = kv
       ? `another value is stored, of revision ${kv.modRevision}`
       : 'nothing is stored any more';
-    const why = this.#following.seen
-      ? 'somebody has changed it'
-      : 'it was not looked at before: call ready() first, name ifRevision, or force it';
-    return new ConflictError(`${this.#title} (${key}): ${found}; ${why}`);
+    return new ConflictError(`${this.#title} (${key}): ${found}; ${this.#whyNot(ifRevision)}`);
+  }
+
+  #whyNot(ifRevision: bigint | undefined): string {
+    if (ifRevision === 0n) return 'none was to be there';
+    if (ifRevision !== undefined) return `it was to be that of revision ${ifRevision}`;
+    if (this.#following.seen) return 'somebody has changed it';
+    return 'it was not looked at before: call ready() first, name ifRevision, or force it';
   }
 }
 

@@ -19,7 +19,7 @@ export interface Standing {
   readonly id: string;
   /** Aborts when it has ended otherwise than by leaving. */
   readonly signal: AbortSignal;
-  /** Aborts when it ends, either way. */
+  /** @internal Aborts when it ends, either way; as in `Membership`, whose declaration does not show it. */
   readonly ending: AbortSignal;
   leave(): Promise<void>;
 }

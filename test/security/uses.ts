@@ -179,6 +179,11 @@ export const usesOfPath: Readonly<Record<string, (conclave: Conclave, path: stri
     await value.ready();
     await value.set(2);
   },
+  settings: async (conclave, path) => {
+    await using settings = conclave.settings({ path });
+    await settings.ready();
+    await settings.set('a', 1);
+  },
   queue: pathQueue,
   'queue with priorities': pathPriorityQueue,
 };
