@@ -107,9 +107,12 @@ export class Cluster implements AsyncDisposable {
     await this.healthy([member]);
   }
 
-  /** Kills a member and starts another version of etcd on its data and ports. Resolves when it serves. */
+  /** Ends a member in order, and starts another version of etcd on its data and ports. Resolves when it serves. */
   async upgrade(member: number, version: EtcdVersion): Promise<void> {
-    this.#member(member).replaceProgram(programOf(version));
+    const upgraded = this.#member(member);
+    upgraded.signal('SIGTERM');
+    await until('the member ends', 20_000, () => Promise.resolve(upgraded.running ? undefined : true));
+    upgraded.replaceProgram(programOf(version));
     await this.restart(member);
   }
 
