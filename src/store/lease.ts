@@ -8,6 +8,7 @@ import {
 import type { Runtime } from '../base/runtime.js';
 import { Wait } from '../base/wait.js';
 import type { Caller, CallOptions } from './caller.js';
+import { checkInt64 } from './int64.js';
 import type { Granted, KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
 import { Pipe } from './pipe.js';
 import type { Header } from './results.js';
@@ -95,14 +96,15 @@ export class Leases {
 
   /** Deletes the lease's keys, all in one revision. @throws NotFoundError if the lease does not exist (any more) */
   async revoke(id: bigint, options?: CallOptions): Promise<{ readonly header: Header }> {
-    return this.#caller.call('leaseRevoke', { id }, options);
+    return this.#caller.call('leaseRevoke', { id: checkInt64(id, 'id') }, options);
   }
 
   async timeToLive(
     id: bigint,
     options: CallOptions & { readonly keys?: boolean } = {},
   ): Promise<LeaseStatus> {
-    return this.#caller.call('leaseTimeToLive', { id, keys: options.keys ?? false }, options);
+    const request = { id: checkInt64(id, 'id'), keys: options.keys ?? false };
+    return this.#caller.call('leaseTimeToLive', request, options);
   }
 
   async list(
@@ -144,6 +146,7 @@ export class Leases {
       ttlSeconds = 15,
     }: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
   ): AsyncGenerator<Renewal, void, undefined> {
+    checkInt64(id, 'id');
     signal?.throwIfAborted();
     const pipe = new Pipe<Renewal>(signal);
     const granted = { ttlMs: ttlSeconds * 1_000, sentAt: this.#runtime.now() };
