@@ -1,4 +1,4 @@
-import { type Conclave, fromKey, isConclaveError } from '../index.js';
+import { type Conclave, fromKey, isConclaveError, UnavailableError, type WatchNotice } from '../index.js';
 import { type Finding, note, ok, type Patient, problem, warning } from './doctor-finding.js';
 
 const rounds = 20;
@@ -7,8 +7,8 @@ const longHistory = 1_000_000n;
 /** A member that is told to grant less raises it to its minimum: at least one and a half election timeouts. */
 const tinyTtlSeconds = 1;
 const probeTtlSeconds = 30;
-/** What a watch may take to say where the history begins. */
-const historyMs = 5_000;
+/** What a watch may take to tell what it is opened for. */
+const watchMs = 5_000;
 
 /** Milliseconds each. */
 export interface Delays {
@@ -31,7 +31,7 @@ export async function checkPermissions(patient: Patient): Promise<readonly Findi
   };
   await attempt('put', () => store.put(key, '', { lease: id }));
   await attempt('get', () => store.get(key));
-  await attempt('watch', () => firstNotice(conclave, key));
+  await attempt('watch', () => watchUntil(conclave, key, ({ kind }) => kind === 'created'));
   await attempt('delete', () => store.remove(key));
   await attempt('end leases', () => store.lease.revoke(id));
   if (denied.length > 0)
@@ -142,17 +142,15 @@ export async function checkHistory({ conclave }: Patient): Promise<readonly Find
 }
 
 /** A read says only that something was compacted; a watch from the beginning says, a moment after it was created, what. */
-async function compactRevisionOf({ store }: Conclave, key: string): Promise<bigint> {
+async function compactRevisionOf(conclave: Conclave, key: string): Promise<bigint> {
   try {
-    await store.get(key, { revision: 1n });
+    await conclave.store.get(key, { revision: 1n });
     return 0n;
   } catch (error) {
     if (!isConclaveError(error, 'COMPACTED')) throw error;
   }
   try {
-    const signal = AbortSignal.timeout(historyMs);
-    const notices = store.watch(key, { startRevision: 1n, signal });
-    while (!(await notices.next()).done);
+    await watchUntil(conclave, key, () => false, 1n);
   } catch (error) {
     if (isConclaveError(error, 'COMPACTED')) return error.compactRevision;
     throw error;
@@ -183,9 +181,20 @@ function probeKey({ namespace }: Conclave): string {
   return `${namespace}/doctor/probe-${process.pid}`;
 }
 
-/** Resolves once a watch is there. */
-async function firstNotice({ store }: Conclave, key: string): Promise<void> {
-  for await (const notice of store.watch(key)) if (notice.kind === 'created') return;
+/** Resolves once a watch tells that. @throws UnavailableError if it does not: a watch on its own waits as long as it takes */
+async function watchUntil(
+  { store }: Conclave,
+  key: string,
+  isEnough: (notice: WatchNotice) => boolean,
+  startRevision = 0n,
+): Promise<void> {
+  const signal = AbortSignal.timeout(watchMs);
+  try {
+    for await (const notice of store.watch(key, { startRevision, signal })) if (isEnough(notice)) return;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new UnavailableError(`watch ${key}: nothing was told within ${watchMs} ms`, { cause: error });
+  }
 }
 
 async function mayReadEverything({ store }: Conclave): Promise<boolean> {

@@ -8,6 +8,7 @@ import {
 import type { Runtime } from '../base/runtime.js';
 import { checkOptions, Wait } from '../base/wait.js';
 import type { Caller, CallOptions } from './caller.js';
+import { checkInt64 } from './int64.js';
 import type { Granted, KeepAlive, KeepAliveListener, KeptLease, Renewal } from './keep-alive.js';
 import { Pipe } from './pipe.js';
 import type { Header } from './results.js';
@@ -42,11 +43,6 @@ const maxTtlSeconds = 9_000_000_000;
 const maxLeaseId = 2n ** 63n - 1n;
 const callOptions = ['signal', 'timeoutMs'];
 
-function checkId(id: bigint): bigint {
-  if (typeof id !== 'bigint') throw new TypeError(`a lease id must be a bigint, got ${typeof id}`);
-  return id;
-}
-
 /** Leases: keys attached to one disappear, all in one revision, when it ends. */
 export class Leases {
   readonly #caller: Caller;
@@ -72,7 +68,7 @@ export class Leases {
    */
   async grant({ ttlSeconds, id: givenId }: GrantOptions, options: CallOptions = {}): Promise<Lease> {
     checkOptions(options, callOptions, 'lease.grant');
-    const id = givenId === undefined ? this.#runtime.id() : checkId(givenId);
+    const id = givenId === undefined ? this.#runtime.id() : checkInt64(givenId, 'a lease id');
     if (!Number.isInteger(ttlSeconds) || ttlSeconds <= 0 || ttlSeconds > maxTtlSeconds) {
       throw new RangeError(`ttlSeconds must be a whole number from 1 to ${maxTtlSeconds}, got ${ttlSeconds}`);
     }
@@ -108,7 +104,7 @@ export class Leases {
    */
   async revoke(id: bigint, options: CallOptions = {}): Promise<{ readonly header: Header }> {
     checkOptions(options, callOptions, 'lease.revoke');
-    return this.#caller.call('leaseRevoke', { id: checkId(id) }, options);
+    return this.#caller.call('leaseRevoke', { id: checkInt64(id, 'a lease id') }, options);
   }
 
   /**
@@ -122,7 +118,7 @@ export class Leases {
     options: CallOptions & { readonly keys?: boolean } = {},
   ): Promise<LeaseStatus> {
     checkOptions(options, [...callOptions, 'keys'], 'lease.timeToLive');
-    checkId(id);
+    checkInt64(id, 'a lease id');
     return this.#caller.call('leaseTimeToLive', { id, keys: options.keys ?? false }, options);
   }
 
@@ -141,7 +137,7 @@ export class Leases {
    */
   async keepAliveOnce(id: bigint, options: CallOptions = {}): Promise<Renewal> {
     checkOptions(options, callOptions, 'lease.keepAliveOnce');
-    checkId(id);
+    checkInt64(id, 'a lease id');
     const { signal, timeoutMs = this.#timeoutMs } = options;
     const what = `keep-alive of lease ${id.toString(16)}`;
     const wait = Wait.start(this.#runtime, { signal, timeoutMs }, what);
@@ -168,7 +164,7 @@ export class Leases {
     options: { readonly signal?: AbortSignal | undefined; readonly ttlSeconds?: number } = {},
   ): AsyncGenerator<Renewal, void, undefined> {
     checkOptions(options, ['signal', 'ttlSeconds'], 'lease.keepAlive');
-    checkId(id);
+    checkInt64(id, 'a lease id');
     const { signal, ttlSeconds = 15 } = options;
     if (!(ttlSeconds > 0)) throw new RangeError(`ttlSeconds must be above 0, got ${ttlSeconds}`);
     signal?.throwIfAborted();

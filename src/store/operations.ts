@@ -1,4 +1,5 @@
 import { type Bytes, toBytes } from '../base/bytes.js';
+import { checkInt64 } from './int64.js';
 
 /**
  * The operations of the store as values: build them, keep them, send them with `store.do` or inside `store.txn`.
@@ -154,7 +155,7 @@ export function put(key: Bytes, value: Bytes, options: PutOptions = {}): PutOp {
   // The server refuses these two; saying so here names the argument.
   if (ignoreValue && bytes.length > 0) throw new TypeError('with ignoreValue the value must be empty');
   if (ignoreLease && lease !== 0n) throw new TypeError('with ignoreLease no lease can be given');
-  if (typeof lease !== 'bigint') throw new TypeError('lease must be a bigint');
+  checkInt64(lease, 'lease');
   return { kind: 'put', key: keyBytes(key), value: bytes, lease, prevKv, ignoreValue, ignoreLease };
 }
 
@@ -234,7 +235,7 @@ type CompareNumber = (target: RangeLike, result: CompareResult, operand: bigint)
 const compareNumber =
   (target: NumberCompare['target']): CompareNumber =>
   (range, result, operand) => {
-    if (typeof operand !== 'bigint') throw new TypeError(`compare.${target} needs a bigint`);
+    checkInt64(operand, `the operand of compare.${target}`);
     return { target, range: toRange(range), result: checkedResult(result), operand };
   };
 
@@ -291,7 +292,6 @@ function keyBytes(key: Bytes, what = 'key'): Uint8Array {
 /** @throws TypeError, RangeError */
 export function revisionOption(revision: bigint | undefined, what: string): bigint {
   if (revision === undefined) return 0n;
-  if (typeof revision !== 'bigint') throw new TypeError(`${what} must be a bigint`);
-  if (revision < 0n) throw new RangeError(`${what} must not be negative`);
+  if (checkInt64(revision, what) < 0n) throw new RangeError(`${what} must not be negative`);
   return revision;
 }

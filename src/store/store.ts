@@ -6,6 +6,7 @@ import { Auth } from './auth.js';
 import { Caller, type CallOptions } from './caller.js';
 import { Cluster } from './cluster.js';
 import { Endpoints } from './endpoints.js';
+import { checkInt64 } from './int64.js';
 import { KeepAlive } from './keep-alive.js';
 import { Leases } from './lease.js';
 import { Maintenance } from './maintenance.js';
@@ -165,7 +166,7 @@ export class Store {
     options: CallOptions & { readonly physical?: boolean } = {},
   ): Promise<{ readonly header: Header }> {
     checkOptions(options, known.compact, 'store.compact');
-    if (typeof revision !== 'bigint') throw new TypeError('revision must be a bigint');
+    checkInt64(revision, 'revision');
     return this.#caller.call('compact', { revision, physical: options.physical ?? false }, options);
   }
 

@@ -118,6 +118,23 @@ describe('an operation', () => {
   });
 });
 
+describe('a number', () => {
+  const tooLarge = 2n ** 64n + 1n; // 1, on the wire
+  it.each([
+    ['revision of get', () => get('k', { revision: tooLarge })],
+    ['bound of get', () => get('k', { maxModRevision: 2n ** 63n })],
+    ['lease of put', () => put('k', '', { lease: tooLarge })],
+    ['operand', () => compare.modRevision('k', '=', tooLarge)],
+    ['negative operand', () => compare.version('k', '>', -(2n ** 63n) - 1n)],
+  ])('that would be another one on the wire is refused as a %s', (_, build) => {
+    expect(build).toThrow(RangeError);
+  });
+
+  it('may be as large as the store takes', () => {
+    expect(compare.lease('k', '=', 2n ** 63n - 1n).operand).toBe(2n ** 63n - 1n);
+  });
+});
+
 describe('a comparison', () => {
   it.each(['==', '', 'Equal', '>=', undefined])(
     'refuses the result %o, which etcd3 would take for "="',
