@@ -71,10 +71,22 @@ async function opened(
     if (!(error instanceof UnavailableError)) throw error;
     const why = error.cause instanceof TransportError ? error.cause.detail : error.message;
     const where = transport.endpoints.join(', ');
-    throw new UnavailableError(`cannot connect to ${where}: ${why}. Is etcd running there?`, {
-      cause: error,
-    });
+    throw new UnavailableError(
+      `cannot connect to ${where}: ${why}.${schemeAdvice(why)} Is etcd running there?`,
+      {
+        cause: error,
+      },
+    );
   }
+}
+
+/** What gRPC says if one side speaks TLS and the other does not. */
+function schemeAdvice(why: string): string {
+  if (why.includes('before secure TLS connection was established') || why.includes('wrong version number'))
+    return ' Perhaps it speaks no TLS: then the address begins with http://.';
+  if (why.includes('Last error: Failed to connect'))
+    return ' Perhaps it speaks TLS: then the address begins with https://.';
+  return '';
 }
 
 /** A Conclave that bad options do not allow leaves no transport behind. */

@@ -28,7 +28,8 @@ const minKeepaliveMs = 5_000;
 /** @throws TypeError or RangeError that names the option. */
 export function toSettings(options: EtcdTransportOptions): Settings {
   const { endpoints, username, password, tls } = merged(options);
-  if (endpoints.length === 0) throw new TypeError('endpoints must not be empty');
+  if (endpoints.length === 0)
+    throw new TypeError('endpoints must not be empty: name at least one, such as http://127.0.0.1:2379');
   for (const endpoint of endpoints) checkEndpoint(endpoint, tls !== undefined);
   if (new Set(endpoints).size < endpoints.length) throw new TypeError('endpoints must differ');
   if (!(options.dialTimeoutMs > 0)) throw new RangeError('dialTimeoutMs must be above 0');

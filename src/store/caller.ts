@@ -247,6 +247,7 @@ function hasWrites(txn: Calls['txn']['request']): boolean {
 function describe<M extends Method>(method: M, request: Calls[M]['request']): string {
   if ('range' in request) return `${method} ${quote(request.range.key)}`;
   if ('key' in request) return `${method} ${quote(request.key)}`;
+  if ('id' in request && request.id) return `${method} ${request.id.toString(16)}`;
   if ('if' in request) return `${method} on ${quote(firstKey(request as Calls['txn']['request']))}`;
   return method;
 }

@@ -1,7 +1,9 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 
 import { systemRuntime } from '../../src/base/runtime.js';
 import { EtcdTransport } from '../../src/etcd/transport.js';
+import { connect } from '../../src/index.js';
 
 const endpoint = 'http://127.0.0.1:2379';
 const open = (options: object): EtcdTransport =>
@@ -93,4 +95,19 @@ describe('the options of etcd3', () => {
       'given twice',
     );
   });
+});
+
+it.each([
+  ['https', 'Perhaps it speaks no TLS: then the address begins with http://.'],
+  ['http', 'Perhaps it speaks TLS: then the address begins with https://.'],
+])('connect says what may be wrong with %s:// if something else answers', async (scheme, advice) => {
+  const other = createServer((socket) => void socket.on('error', () => {}).once('data', () => socket.end()));
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  try {
+    const opening = connect({ endpoints: [`${scheme}://127.0.0.1:${port}`], dialTimeoutMs: 500 });
+    await expect(opening).rejects.toThrow(`${advice} Is etcd running there?`);
+  } finally {
+    other.close();
+  }
 });
