@@ -1,6 +1,6 @@
 import { endpointText } from './base/endpoint-text.js';
 import { sessionKey } from './base/keys.js';
-import { UnavailableError } from './base/errors.js';
+import { AuthError, UnavailableError } from './base/errors.js';
 import { type Runtime, systemRuntime } from './base/runtime.js';
 import { checkOptions } from './base/wait.js';
 import { Conclave } from './conclave.js';
@@ -68,9 +68,11 @@ async function opened(
     return conclave;
   } catch (error) {
     await conclave.close();
+    const where = transport.endpoints.join(', ');
+    if (error instanceof AuthError)
+      throw new AuthError(`cannot connect to ${where}: ${error.message}`, { cause: error });
     if (!(error instanceof UnavailableError)) throw error;
     const why = error.cause instanceof TransportError ? error.cause.detail : error.message;
-    const where = transport.endpoints.join(', ');
     throw new UnavailableError(
       `cannot connect to ${where}: ${why}.${schemeAdvice(why)} Is etcd running there?`,
       {

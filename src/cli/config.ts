@@ -16,7 +16,7 @@ Usage: ${usage}
     --if-revision N     only over the value of this revision; 0: only if there is none (default: whatever is there)
   delete NAME           removes it; --if-revision as above
   watch NAME            prints the value and each later one, until SIGINT or SIGTERM; what is no JSON is told on stderr
-  --path KEY            a raw key of etcd in the place of NAME
+  --path KEY            a raw key of etcd in the place of NAME; that of a setting is NAMESPACE/config/NAME/SETTING
 ${commonHelp}, 65 not JSON, 66 nothing is stored,
 75 another value is stored than --if-revision names
 `;

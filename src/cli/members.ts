@@ -12,7 +12,7 @@ export const membersHelp: string = `Shows who belongs to a group: its members, t
 Usage: ${usage}
 
   --watch               goes on until SIGINT or SIGTERM: a line for each who joins (+), changes its value (~) or leaves (-)
-  --shards COUNT        shows the group's shards instead: who is to have each, and who does
+  --shards COUNT        shows the group's shards instead: who is to have each, and who does; COUNT is what the programs name
 ${commonHelp}
 `;
 

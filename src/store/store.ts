@@ -38,14 +38,12 @@ export interface StoreOptions {
 }
 
 const call = ['signal', 'timeoutMs'];
-/** Of the store itself: see `RepeatableCallOptions`. */
-const repeatable = ['isRepeatable', 'onSend'];
 const restrictions = ['minModRevision', 'maxModRevision', 'minCreateRevision', 'maxCreateRevision'];
 const known = {
-  call: [...call, ...repeatable],
-  put: [...call, ...repeatable, 'lease', 'prevKv', 'ignoreValue', 'ignoreLease'],
+  call: call,
+  put: [...call, 'lease', 'prevKv', 'ignoreValue', 'ignoreLease'],
   get: [...call, 'limit', 'revision', 'sort', 'serializable', 'keysOnly', 'countOnly', ...restrictions],
-  remove: [...call, ...repeatable, 'prevKv'],
+  remove: [...call, 'prevKv'],
   // What `txn()` has returned will do as well.
   parts: ['if', 'then', 'else', 'kind'],
   compact: [...call, 'physical'],
