@@ -4,6 +4,7 @@ import { exitStatus, Failure, oneLine } from './failure.js';
 import { asUsage, open, primitive } from './opening.js';
 import { printJson } from './printing.js';
 import { Interrupted, Signals, statusOfSignal } from './signals.js';
+import { readStdinText } from './stdin.js';
 
 const usage = 'conclave config get|set|delete|watch (NAME | --path KEY) ...';
 
@@ -25,7 +26,7 @@ interface ConfigArguments {
   readonly store: StoreArguments;
   readonly isJson: boolean;
   readonly place: Place;
-  /** As given. */
+  /** As given; of "-" what stands on stdin. */
   readonly value: string;
   readonly options: SetOptions;
 }
@@ -42,7 +43,9 @@ export async function config([name, ...args]: readonly string[]): Promise<number
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) throw wrongUsage(`there is no command ${JSON.stringify(`config ${name}`)}`, usage);
-  const request = parseConfig(name, args);
+  const parsed = parseConfig(name, args);
+  const isOnStdin = name === 'set' && parsed.value === '-';
+  const request = isOnStdin ? { ...parsed, value: await readStdinText() } : parsed;
   const conclave = await open(request.store);
   const end = new AbortController();
   const interrupt = (signal: NodeJS.Signals): void => end.abort(new Interrupted(signal));
@@ -104,8 +107,7 @@ async function get(
 }
 
 async function set(value: LiveValue<unknown>, request: ConfigArguments): Promise<number> {
-  const text = request.value === '-' ? await stdin() : request.value;
-  const revision = await value.set(parseJson(text), request.options).catch((error: unknown) => {
+  const revision = await value.set(parseJson(request.value), request.options).catch((error: unknown) => {
     throw explained(error, request);
   });
   if (request.isJson) printJson({ revision });
@@ -143,12 +145,6 @@ function printValue(value: unknown): void {
     }).join(''),
   );
   process.stdout.write(`${text}\n`);
-}
-
-async function stdin(): Promise<string> {
-  let text = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) text += String(chunk);
-  return text;
 }
 
 /** @throws Failure */

@@ -99,9 +99,3 @@ const statuses: Readonly<Record<string, number>> = {
   COMPACTED: exitStatus.missing,
   FUTURE_REVISION: exitStatus.missing,
 };
-
-export async function readStdin(): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}

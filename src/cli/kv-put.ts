@@ -1,9 +1,10 @@
 import { commonHelp, wrongUsage } from './arguments.js';
 import { parseDuration } from './duration.js';
 import { exitStatus } from './failure.js';
-import { numberOption, parseKv, readStdin, withStore } from './kv-arguments.js';
+import { numberOption, parseKv, withStore } from './kv-arguments.js';
 import { lineOf, pairAsJson } from './kv-printing.js';
 import { printJson } from './printing.js';
+import { readStdin } from './stdin.js';
 
 const usage = 'conclave kv put KEY VALUE|- [--lease ID | --ttl 10s] [--prev-kv]';
 

@@ -1,10 +1,11 @@
 import type { OpResult } from '../index.js';
 import { commonHelp } from './arguments.js';
 import { exitStatus } from './failure.js';
-import { parseKv, readStdin, withStore } from './kv-arguments.js';
+import { parseKv, withStore } from './kv-arguments.js';
 import { pairAsJson } from './kv-printing.js';
 import { parseTxn } from './kv-txn-parse.js';
 import { printJson } from './printing.js';
+import { readStdinText } from './stdin.js';
 
 const usage = `conclave kv txn ['JSON']`;
 
@@ -25,7 +26,7 @@ Usage: ${usage}
   A condition, get and del take "prefix": true or "end": KEY for many keys. A KEY, a value or an end that is no text is
   { "base64": "..." }. Large numbers may be strings.
 ${commonHelp},
-1 the conditions did not hold, and "else" was done; 66 there is no such lease.
+1 the conditions did not hold, and "else" was done; 65 stdin is no UTF-8; 66 there is no such lease.
 
 Prints a JSON object: succeeded, revision, and the result of each operation.
 `;
@@ -33,7 +34,7 @@ Prints a JSON object: succeeded, revision, and the result of each operation.
 /** @returns the exit status */
 export async function txn(args: readonly string[]): Promise<number> {
   const request = parseKv(args, { usage, least: 0, most: 1 });
-  const [text = (await readStdin()).toString('utf8')] = request.operands;
+  const [text = await readStdinText()] = request.operands;
   const parts = parseTxn(text);
   return withStore(request, async (store) => {
     const { succeeded, header, responses } = await store.txn(parts);

@@ -1,5 +1,5 @@
 import { checkSchema, type InferInput, type InferOutput, type StandardSchema } from '../base/schema.js';
-import { checkOptions, type WaitOptions } from '../base/wait.js';
+import { checkOptions, Wait, type WaitOptions } from '../base/wait.js';
 import { Admission } from '../session/admission.js';
 import type { Connection } from '../session/connection.js';
 import { lineHistory } from '../session/line-history.js';
@@ -95,13 +95,19 @@ export class Group<Schema extends StandardSchema = StandardSchema<string>> {
     checkOptions(options, ['signal'], `${this.#layout.title}: watch`);
     const reader = this.#reader();
     let last: Roll<InferOutput<Schema>> | undefined;
-    const { signal } = options;
-    for await (const state of lineHistory(this.#connection, this.#layout.all(), { signal })) {
-      const now = await reader.read(state);
-      const change = changeOf(last, now);
-      const isFirst = last === undefined;
-      last = now;
-      if (isFirst || change.joined.length + change.updated.length + change.left.length > 0) yield change;
+    const wait = Wait.start(this.#connection.runtime, options, `${this.#layout.title}: watch`);
+    wait.endsWith(this.#connection.closing);
+    try {
+      const { signal } = wait;
+      for await (const state of lineHistory(this.#connection, this.#layout.all(), { signal })) {
+        const now = await wait.race(reader.read(state)); // a schema may never answer
+        const change = changeOf(last, now);
+        const isFirst = last === undefined;
+        last = now;
+        if (isFirst || change.joined.length + change.updated.length + change.left.length > 0) yield change;
+      }
+    } finally {
+      wait.end();
     }
   }
 

@@ -60,7 +60,19 @@ export class Staged implements Transaction {
     this.signal = signal;
   }
 
-  async get(key: Bytes): Promise<Uint8Array | undefined> {
+  get(key: Bytes): Promise<Uint8Array | undefined> {
+    return observed(this.#get(key));
+  }
+
+  getText(key: Bytes): Promise<string | undefined> {
+    return observed(this.#get(key).then((value) => value && toText(value)));
+  }
+
+  getAll(target: RangeLike): Promise<readonly Pair[]> {
+    return observed(this.#getAll(target));
+  }
+
+  async #get(key: Bytes): Promise<Uint8Array | undefined> {
     this.#assertOpen();
     const { key: bytes } = toRange(toBytes(key, 'key'));
     const name = textOf(bytes);
@@ -70,12 +82,7 @@ export class Staged implements Transaction {
     return known.kv && new Uint8Array(known.kv.value);
   }
 
-  async getText(key: Bytes): Promise<string | undefined> {
-    const value = await this.get(key);
-    return value && toText(value);
-  }
-
-  async getAll(target: RangeLike): Promise<readonly Pair[]> {
+  async #getAll(target: RangeLike): Promise<readonly Pair[]> {
     this.#assertOpen();
     const range = toRange(target);
     const { kvs } = await this.#snapshot.read(range);
@@ -149,6 +156,12 @@ export class Staged implements Transaction {
     if (this.#isOver)
       throw new ClosedError('atomically: this transaction is over; use it only until the function returns');
   }
+}
+
+/** Reads may be begun together and waited for one after the other: when the first one fails, nobody waits for the others. */
+function observed<T>(reading: Promise<T>): Promise<T> {
+  reading.catch(() => {});
+  return reading;
 }
 
 function keyOf(op: PutOp | RemoveOp): Uint8Array {

@@ -3,6 +3,7 @@ import { Failure } from '../../src/cli/failure.js';
 import { parseKv, parseNumber, parseTarget, rangeOptions } from '../../src/cli/kv-arguments.js';
 import { bytesAs, lineOf } from '../../src/cli/kv-printing.js';
 import { parseTxn } from '../../src/cli/kv-txn-parse.js';
+import { decode } from '../../src/cli/stdin.js';
 import { compare, fromKey, get, prefix, put, range, remove } from '../../src/index.js';
 
 function usageOf(parse: () => unknown): string {
@@ -54,6 +55,13 @@ describe('what kv prints', () => {
 
   it('never speaks to the terminal, and stays on its line', () => {
     expect(lineOf(Buffer.from('a\n\tb\u001b[2J'))).toBe('a\\u{a}\\u{9}b\\u{1b}[2J');
+  });
+});
+
+describe('text on stdin', () => {
+  it('is refused if it is no UTF-8, instead of being stored as something else', () => {
+    expect(() => decode(Buffer.from([0x22, 0xff, 0x22]))).toThrow(Failure);
+    expect(decode(Buffer.from('\ufeff"ä"'))).toBe('"ä"');
   });
 });
 

@@ -71,6 +71,21 @@ describe('a member', () => {
 });
 
 describe('a watch of a group', () => {
+  it.each(['signal', 'Conclave'])('ends with its %s, although the schema never answers', async (what) => {
+    await one.group('g').join('"x"', { id: 'a' });
+    const validate = (): Promise<never> => new Promise(() => {});
+    const schema: StandardSchema<string> = { '~standard': { version: 1, vendor: 'test', validate } };
+    const stop = new AbortController();
+    let told: unknown;
+    const watching = other.group('g', { schema }).watch({ signal: stop.signal });
+    void outcome(watching.next()).then((each) => (told = each));
+    await world.settle();
+    if (what === 'signal') stop.abort({ code: 'STOPPED' });
+    else await other.close();
+    await world.settle();
+    expect(told).toMatchObject({ code: what === 'signal' ? 'STOPPED' : 'CLOSED' });
+  });
+
   it('tells of each value once, however many updates were under way', async () => {
     const member = await one.group('g').join('0', { id: 'a' });
     const watcher = new Watcher(other.group('g'));

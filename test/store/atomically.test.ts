@@ -169,6 +169,28 @@ describe('atomically on a store', () => {
     expect([await told, seen, await count(world)]).toEqual([reason, 'Error: enough', 0]);
   });
 
+  it('leaves no rejection unhandled of reads that were begun together, when the first of them fails', async () => {
+    await using world = await World.open();
+    const client = await stage(world);
+    const unhandled: unknown[] = [];
+    const onUnhandled = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', onUnhandled);
+    world.partition(client);
+    const reading = atomically(
+      client.store,
+      async (txn) => {
+        const reads = [txn.get('n/a'), txn.getText('n/b'), txn.getAll('n/c')];
+        for (const read of reads) await read;
+      },
+      { timeoutMs: 100 },
+    );
+    expect(await world.run(outcome(reading))).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    await world.advance(10_000);
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', onUnhandled);
+    expect(unhandled).toEqual([]);
+  });
+
   it('ends after its time, and says what it has lost against', async () => {
     await using world = await World.open();
     const client = await stage(world);
