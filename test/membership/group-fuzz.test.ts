@@ -6,7 +6,7 @@ import { disturb, mend } from './disturb.js';
 import { GroupJudge } from './group-judge.js';
 import { Watcher } from './watcher.js';
 
-const defaultSeeds = 8;
+const defaultSeeds = 5;
 const seeds = Number(process.env['CONCLAVE_FUZZ_SEEDS'] ?? defaultSeeds);
 const from = Number(process.env['CONCLAVE_FUZZ_FROM'] ?? 1);
 const steps = 80;

@@ -6,7 +6,7 @@ import { outcome } from '../lock/observe.js';
 import { disturb, mend } from './disturb.js';
 import { moves, ShardJudge, spread } from './shard-judge.js';
 
-const defaultSeeds = 5;
+const defaultSeeds = 3;
 const seeds = Number(process.env['CONCLAVE_FUZZ_SEEDS'] ?? defaultSeeds);
 const from = Number(process.env['CONCLAVE_FUZZ_FROM'] ?? 1);
 const steps = 80;
