@@ -32,7 +32,8 @@ const mostAtATime = 1_000_000;
  * - Unique, whatever becomes of an answer, a session or a process, as long as nobody removes the key.
  * - Those of one object grow.
  *
- * Not guaranteed: an order between processes, each of which has a block of its own; that none is left out.
+ * Not guaranteed: an order between processes, each of which has a block of its own; that none is left out; anything across a
+ * restore of the store from a snapshot: what was given out since it was taken is given out again.
  *
  * One transaction per block. The next block is reserved when half of one has been given out, so `next` rarely waits.
  */

@@ -45,7 +45,7 @@ const namedKeys = 3;
  * nothing is written
  * @throws ConflictError after `maxAttempts`, naming the keys; WaitTimeoutError; the signal's reason
  * @throws UnavailableError: nothing was written; OutcomeUnknownError; InvalidRequestError if it is more than etcd takes in one
- * transaction (by default 128 keys read or written, 1.5 MB); NotFoundError if a lease is gone; AuthError
+ * transaction (by default 126 keys read or written, 1.5 MB); NotFoundError if a lease is gone; AuthError
  */
 export function atomically<T>(
   store: Store,
