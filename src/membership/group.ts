@@ -65,12 +65,20 @@ export class Group<Schema extends StandardSchema = StandardSchema<string>> {
     const connection = this.#connection;
     const { id = connection.runtime.id().toString(16), ...wait } = options;
     const line = this.#layout.lineOf(id);
-    const card = new Card(connection, await this.#values.write(value, `the value of ${line.title}`));
+    const checking = Wait.start(connection.runtime, wait, `${line.title}: join`);
+    checking.endsWith(connection.closing);
+    // A schema may think for long, or for ever.
+    const text = await checking
+      .race(this.#values.write(value, `the value of ${line.title}`))
+      .finally(() => checking.end());
+    const card = new Card(connection, text);
     const admission = new Admission(connection, { lines: [line], title: line.title });
     const acquire = (until: WaitOptions): Promise<Registration> =>
       admission.acquire(card.demand, until, (admitted) => new Registration(admitted, card));
     const parts = { connection, id, title: line.title, values: this.#values, card, acquire };
-    return new Membership(parts, await acquire(wait));
+    const { timeoutMs } = wait;
+    const left = timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, timeoutMs - checking.waitedMs()) };
+    return new Membership(parts, await acquire({ ...wait, ...left }));
   }
 
   /** Who belongs to it now. One read. @throws ClosedError; UnavailableError; AuthError */

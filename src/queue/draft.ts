@@ -55,11 +55,13 @@ export async function checkValue(
   maxBytes: number,
   what: string,
 ): Promise<Snapshot> {
-  if (schema) await validate(schema, value, what);
   const text = JSON.stringify(checkJson(value));
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) throw new RangeError(`${what}: ${bytes} bytes are too many (at most ${maxBytes})`);
-  return { value: JSON.parse(text) as unknown, bytes };
+  const copy: unknown = JSON.parse(text);
+  // As a worker will read it: a Date, for example, is a text by then.
+  if (schema) await validate(schema, copy, what);
+  return { value: copy, bytes };
 }
 
 /** No more than one transaction can carry, and none of them twice the same id. */

@@ -162,6 +162,23 @@ describe('the value of a member', () => {
     expect([members.map((each) => each.value), unreadable]).toEqual([[{ since: 'now' }], []]);
   });
 
+  it('that a schema thinks about for ever keeps nobody waiting for longer than was said', async () => {
+    const silent = {
+      '~standard': { version: 1, vendor: 'test', validate: () => new Promise<never>(() => {}) },
+    } as const;
+    const group = one.group('web', { schema: silent });
+    const joining = outcome(group.join('x', { timeoutMs: 1_000 }));
+    const stop = new AbortController();
+    const stopped = outcome(group.join('x', { signal: stop.signal }));
+    const closed = outcome(group.join('x'));
+    await world.advance(1_000);
+    expect(await joining).toMatchObject({ code: 'WAIT_TIMEOUT' });
+    stop.abort('enough');
+    expect(await stopped).toBe('enough');
+    await one.close();
+    expect(await closed).toMatchObject({ code: 'CLOSED' });
+  });
+
   it('that cannot be read is told apart, and ends no watch', async () => {
     const good = await one.group('web', { schema: address }).join({ host: 'a', port: 80 });
     await one.group('web').join('not JSON', { id: 'b' });

@@ -166,6 +166,11 @@ export function enqueueContract(stage: Stage): void {
     expect((await other.receive()).value).toEqual({ count: '2' });
   });
 
+  it('refuses what a worker could not read: a Date is a text by then', async () => {
+    const dated = stage.one.queue(randomUUID(), { schema: z.object({ at: z.date() }) });
+    await expect(dated.enqueue({ at: new Date(0) })).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+  });
+
   it('refuses what the schema does, and what JSON cannot carry, and puts nothing', async () => {
     const { name, one } = pairOn(stage);
     const checked = stage.one.queue(name, { schema: z.object({ count: z.number() }) });
