@@ -167,8 +167,10 @@ export function enqueueContract(stage: Stage): void {
   });
 
   it('refuses what a worker could not read: a Date is a text by then', async () => {
-    const dated = stage.one.queue(randomUUID(), { schema: z.object({ at: z.date() }) });
+    const { name, one } = pairOn(stage);
+    const dated = stage.one.queue(name, { schema: z.object({ at: z.date() }) });
     await expect(dated.enqueue({ at: new Date(0) })).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+    await expectNothing(one);
   });
 
   it('refuses what the schema does, and what JSON cannot carry, and puts nothing', async () => {
