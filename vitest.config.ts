@@ -3,13 +3,19 @@ import type { ViteUserConfig } from 'vitest/config';
 
 const seconds = 1_000;
 
+/** One etcd of one member each, and none of them is stopped: two files at a time do each other no harm. */
+const sideBySide = ['surface', 'examples', 'security', 'cli', 'config', 'counter'].map(
+  (folder) => `test/${folder}/**/*.cluster.test.ts`,
+);
+const smoke = 'test/**/*.smoke.cluster.test.ts';
+
 /**
  * Three kinds of test, told apart by file name; each file is of one kind.
  * - `unit`: nothing but this process: contracts on the embedded engine, virtual time, the project itself.
  * - `smoke`: a short pass on a real etcd; part of `npm test`.
- * - `cluster`: everything else on real clusters.
+ * - `cluster`: everything else on real clusters; `etcd` is those of them that need no cluster.
  *
- * Tests on etcd run a file at a time: a cluster starved of a core holds elections, and the test shows that instead.
+ * Tests on clusters run a file at a time: a cluster starved of a core holds elections, and the test shows that instead.
  */
 const config: ViteUserConfig = {
   test: {
@@ -30,7 +36,7 @@ const config: ViteUserConfig = {
       {
         test: {
           name: 'smoke',
-          include: ['test/**/*.smoke.cluster.test.ts'],
+          include: [smoke],
           testTimeout: 30 * seconds,
           hookTimeout: 30 * seconds,
           fileParallelism: false,
@@ -39,13 +45,24 @@ const config: ViteUserConfig = {
       },
       {
         test: {
+          name: 'etcd',
+          include: sideBySide,
+          exclude: [smoke],
+          testTimeout: 120 * seconds,
+          hookTimeout: 60 * seconds,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
           name: 'cluster',
           include: ['test/**/*.cluster.test.ts'],
-          exclude: ['test/**/*.smoke.cluster.test.ts'],
+          exclude: [smoke, ...sideBySide],
           testTimeout: 120 * seconds,
           hookTimeout: 60 * seconds,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

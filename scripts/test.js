@@ -11,7 +11,7 @@ import { add, isExcused, lastLine, objection, readReport, skips, tally } from '.
 const suites = {
   unit: { projects: ['unit'], budgetMinutes: 4 },
   test: { projects: ['unit', 'smoke'], budgetMinutes: 6 },
-  cluster: { projects: ['smoke', 'cluster'], budgetMinutes: 20 },
+  cluster: { projects: ['smoke', 'etcd', 'cluster'], budgetMinutes: 20 },
 };
 
 /** @typedef {{ exitedWell: boolean, hung: boolean, minutes: number }} Ending */
