@@ -3,19 +3,20 @@ import type { ViteUserConfig } from 'vitest/config';
 
 const seconds = 1_000;
 
-/** One etcd of one member each, and none of them is stopped: two files at a time do each other no harm. */
-const sideBySide = ['surface', 'examples', 'security', 'cli', 'config', 'counter'].map(
-  (folder) => `test/${folder}/**/*.cluster.test.ts`,
-);
+/** Members are killed and stopped in these, or time is what they are about. */
+const alone = [
+  'test/**/*{chaos,outage,faults,failures,takeover,loss,upgrade,endpoints,long-watch}.cluster.test.ts',
+  'test/**/{rig,demo}.cluster.test.ts',
+];
 const smoke = 'test/**/*.smoke.cluster.test.ts';
 
 /**
  * Three kinds of test, told apart by file name; each file is of one kind.
  * - `unit`: nothing but this process: contracts on the embedded engine, virtual time, the project itself.
  * - `smoke`: a short pass on a real etcd; part of `npm test`.
- * - `cluster`: everything else on real clusters; `etcd` is those of them that need no cluster.
+ * - `cluster`: everything else that needs a real etcd. Those that can stand it run two files at a time (`etcd`).
  *
- * Tests on clusters run a file at a time: a cluster starved of a core holds elections, and the test shows that instead.
+ * The others run a file at a time: a cluster starved of a core holds elections, and the test shows that instead.
  */
 const config: ViteUserConfig = {
   test: {
@@ -46,8 +47,8 @@ const config: ViteUserConfig = {
       {
         test: {
           name: 'etcd',
-          include: sideBySide,
-          exclude: [smoke],
+          include: ['test/**/*.cluster.test.ts'],
+          exclude: [smoke, ...alone],
           testTimeout: 120 * seconds,
           hookTimeout: 60 * seconds,
           maxWorkers: 2,
@@ -57,8 +58,7 @@ const config: ViteUserConfig = {
       {
         test: {
           name: 'cluster',
-          include: ['test/**/*.cluster.test.ts'],
-          exclude: [smoke, ...sideBySide],
+          include: alone,
           testTimeout: 120 * seconds,
           hookTimeout: 60 * seconds,
           fileParallelism: false,
