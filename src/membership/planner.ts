@@ -49,7 +49,7 @@ export async function plan(
     await writePlan(connection, layout, members, { signal, guard });
     await sleep(connection.runtime, paceMs, { signal });
     const isOther = (now: LineState): boolean => {
-      if (String(membersIn(now, shards)) === String(members)) return false;
+      if (JSON.stringify(membersIn(now, shards)) === JSON.stringify(members)) return false;
       state = now;
       return true;
     };

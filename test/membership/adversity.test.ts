@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Conclave, KeyValue, StandardSchema } from '../../src/index.js';
+import { type Conclave, type KeyValue, prefix, put, remove, type StandardSchema } from '../../src/index.js';
 import { type RequestTo, World } from '../../src/testing/index.js';
 import { isTake } from '../lock/lines.js';
 import { outcome } from '../lock/observe.js';
@@ -227,6 +227,23 @@ describe('shards', () => {
     await world.advance(3_000);
     expect([eldest.owned.length, second.owned.length]).toEqual([4, 4]);
     await Promise.all([eldest.stop(), second.stop()]);
+  });
+
+  it('are planned anew for other members, also if their ids look alike in a row', async () => {
+    const line = 'conclave/election/g%2Fshards/';
+    const candidate = (id: string): string => JSON.stringify({ v: 1, value: id, parties: 8 });
+    const planner = new Worker(one, { shards: 8, member: await one.group('g').join('', { id: 'p' }) });
+    await world.advance(1_000);
+    await world.store.put(`${line}1`, candidate('x,y'));
+    await world.advance(1_000);
+    await world.store.txn({
+      then: [remove(`${line}1`), put(`${line}2`, candidate('x')), put(`${line}3`, candidate('y'))],
+    });
+    await world.advance(1_000);
+    const { shards } = await planner.shards.inspect();
+    expect(new Set(shards.map(({ assignedTo }) => assignedTo))).toEqual(new Set(['p', 'x', 'y']));
+    await planner.stop();
+    await world.store.remove(prefix(line));
   });
 
   it('of another number than before are planned anew', async () => {

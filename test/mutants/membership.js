@@ -122,7 +122,7 @@ export const membershipMutants = [
   {
     name: 'shards: the planner plans once',
     file: 'src/membership/planner.ts',
-    find: 'if (String(membersIn(now, shards)) === String(members)) return false;',
+    find: 'if (JSON.stringify(membersIn(now, shards)) === JSON.stringify(members)) return false;',
     replace: 'if (now.revision > 0n) return false;',
     test: shards,
     title: 'are divided again when somebody comes: only what is too much moves',
