@@ -152,6 +152,20 @@ export abstract class Faults extends StoreFaults {
     return this.#aim(client, options, { kind: 'repeat-request', ms: options.ms });
   }
 
+  // The end
+
+  /** Undoes every fault, and disarms those that wait for their request. A client that has crashed stays so. */
+  mend(): void {
+    this.mendMembers();
+    for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
+      peer.transport.faults.clear();
+      this.heal(peer);
+      this.latency(peer, {});
+      this.lagWatches(peer, 0);
+      if (peer.activity !== 'running') this.resume(peer);
+    }
+  }
+
   #aim<T extends Target>(client: Party, options: CallFilter<T> & LossOptions, fate: Fate): Fault {
     const { transport } = this.disturb(fate.kind, client);
     return transport.faults.add(options, { fate, isSilent: options.isSilent ?? false });

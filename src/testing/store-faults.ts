@@ -59,8 +59,9 @@ export abstract class StoreFaults {
     for (const route of this.#routesTo('lag', endpoint)) route.lag = lag;
   }
 
-  /** Undoes what `silence` and `lagMember` have done. */
+  /** Undoes what `silence` and `lagMember` have done, and a full store. */
   protected mendMembers(): void {
+    this.engine.noSpace = false;
     for (const endpoint of this.#silent) this.wake(endpoint);
     for (const endpoint of this.#lags.keys()) this.lagMember(endpoint, 0);
   }

@@ -249,7 +249,7 @@ export class World extends Faults implements AsyncDisposable {
 
   async #dispose(): Promise<void> {
     this.#probes.clear();
-    this.#mend();
+    this.mend();
     const isLiving = ({ activity }: Peer): boolean => activity !== 'crashed';
     const living = [...this.clients].filter(([, peer]) => isLiving(peer));
     await this.run(Promise.all(living.map(([client]) => client.close())), { limitMs: closeLimitMs });
@@ -258,17 +258,6 @@ export class World extends Faults implements AsyncDisposable {
     const leaks = await this.#leaks();
     this.engine.close();
     if (leaks.length > 0) throw new LeakError(leaks.map(({ what }) => what));
-  }
-
-  #mend(): void {
-    this.mendMembers();
-    for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
-      peer.transport.faults.clear();
-      this.heal(peer);
-      this.latency(peer, {});
-      this.lagWatches(peer, 0);
-      if (peer.activity !== 'running') this.resume(peer);
-    }
   }
 
   async #leaks(): Promise<readonly Leak[]> {
