@@ -1,6 +1,6 @@
 import { Conclave, isConclaveError, type Hold } from '../../src/index.js';
 import type { Peer, World } from '../../src/testing/index.js';
-import { Random } from '../../src/testing/random.js';
+import type { Random } from '../../src/testing/random.js';
 import type { Change, Entry } from '../history/record.js';
 import { Scribe } from '../workload/scribe.js';
 import type { Desk, Workload } from '../workload/workload.js';
@@ -81,7 +81,7 @@ export class SimulatedClient {
       } catch (error) {
         if (!isConclaveError(error) && error !== stopping.reason) report('error', describe(error));
       }
-      await desk.pause(random.between(0, 50));
+      await desk.pause(random.between(0, 300));
     }
   }
 

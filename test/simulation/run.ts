@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { World, type WorldOptions } from '../../src/testing/index.js';
 import { Random } from '../../src/testing/random.js';
 import type { Change, Entry, Violation } from '../history/record.js';
@@ -57,6 +58,7 @@ class Run {
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
   constructor(world: World, plan: Plan, workload: Workload) {
+    setMaxListeners(0, this.#stopping.signal);
     this.#world = world;
     this.#plan = plan;
     this.#workload = workload;

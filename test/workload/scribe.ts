@@ -56,17 +56,13 @@ export class Scribe implements Pick<Desk, 'name' | 'call' | 'note' | 'claim'> {
   }
 }
 
+/** After these the call may have taken effect, or do so at any later time. */
+const unknown: ReadonlySet<string> = new Set(['OUTCOME_UNKNOWN', 'SESSION_LOST', 'CLOSED']);
+
 /** What an error says of the call that it ended. */
 function outcomeOf(error: unknown): Return['outcome'] {
   if (!isConclaveError(error)) return 'unknown';
-  switch (error.code) {
-    case 'OUTCOME_UNKNOWN':
-    case 'SESSION_LOST':
-    case 'CLOSED':
-      return 'unknown';
-    default:
-      return 'no';
-  }
+  return unknown.has(error.code) ? 'unknown' : 'no';
 }
 
 function codeOf(error: unknown): string {
