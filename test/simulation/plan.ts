@@ -22,7 +22,7 @@ export interface Size {
   readonly faults: readonly [low: number, high: number];
 }
 
-export const micro: Size = { name: 'micro', clients: [2, 3], lengthMs: [500, 3_000], faults: [1, 8] };
+export const micro: Size = { name: 'micro', clients: [2, 3], lengthMs: [300, 2_000], faults: [1, 8] };
 export const full: Size = { name: 'full', clients: [3, 5], lengthMs: [10_000, 30_000], faults: [15, 60] };
 
 export interface PlanOptions {
