@@ -22,7 +22,7 @@ function messages(): { readonly drain: Drain; close(): void } {
 
 /** Plays each seed twice, and once more with another way of draining: all have the same trace hash. */
 export async function playTwice(workloads: readonly Workload[], seeds: number): Promise<Check> {
-  const { drain, close } = messages();
+  const other = messages();
   const differing: string[] = [];
   const hashes = new Set<string>();
   for (let seed = 1; seed <= seeds; seed++) {
@@ -31,12 +31,12 @@ export async function playTwice(workloads: readonly Workload[], seeds: number): 
     const plan = draw({ workload: workload.name, clients: workload.clients ?? 2, seed, size: micro });
     const first = await run(plan, workload);
     const second = await run(plan, workload);
-    const third = await run(plan, workload, { drain });
+    const third = await run(plan, workload, { drain: other.drain });
     hashes.add(first.traceHash);
     if (new Set([first, second, third].map(({ traceHash }) => traceHash)).size > 1)
       differing.push(`${workload.name} ${seed}`);
   }
-  close();
+  other.close();
   const state = differing.length === 0 && hashes.size === seeds ? 'passed' : 'failed';
   const details =
     differing.length > 0 ? `differ: ${differing.join(', ')}` : `${hashes.size} different traces`;

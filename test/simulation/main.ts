@@ -10,6 +10,8 @@ import { parseArgs } from 'node:util';
 import { Batch } from './batch.js';
 import { type Check, writeReport } from './check.js';
 import { playCorpus } from './corpus.js';
+import { hunt, killMutants } from './kill.js';
+import { mutants } from './mutants.js';
 import { playTwice } from './determinism.js';
 import { playPlacements } from './placements.js';
 import { playSeeds } from './seeds.js';
@@ -22,6 +24,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     'first-seed': { type: 'string', default: '1' },
     seconds: { type: 'string', default: '100' },
+    /** Part of the names of mutants: looks for the first seed that shows each. */
+    hunt: { type: 'string' },
     only: { type: 'string', multiple: true },
   },
 });
@@ -45,6 +49,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Check[]>>> = {
       checks.push(await playPlacements(workload, probes, 11));
     return checks;
   },
+  mutants: () => killMutants(mutants),
   seeds: () => {
     const seconds = Number(values.seconds);
     return playSeeds({
@@ -58,7 +63,9 @@ const parts: Readonly<Record<string, () => Promise<readonly Check[]>>> = {
   },
 };
 
-if (values.seed !== undefined) await playOne(Number(values.seed), values.size === 'full' ? 'full' : 'micro');
+if (values.hunt !== undefined) await huntFor(values.hunt);
+else if (values.seed !== undefined)
+  await playOne(Number(values.seed), values.size === 'full' ? 'full' : 'micro');
 else await playAll(values.only ?? Object.keys(parts));
 
 async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
@@ -67,6 +74,13 @@ async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
     await batch.play(seed, size);
     console.log(batch.failure?.text ?? `${workload.name}, ${size}, seed ${seed}: no violation`);
     if (batch.failure) process.exitCode = 1;
+  }
+}
+
+async function huntFor(part: string): Promise<void> {
+  for (const mutant of mutants.filter(({ name }) => name.includes(part))) {
+    const { seed, what } = await hunt(mutant, 20_000);
+    console.log(`${mutant.name}: ${seed === undefined ? 'no seed of 20,000' : `seed ${seed}, ${what}`}`);
   }
 }
 
