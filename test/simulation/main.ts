@@ -14,6 +14,7 @@ import { hunt, killMutants } from './kill.js';
 import { mutants } from './mutants.js';
 import { playTwice } from './determinism.js';
 import { playPlacements } from './placements.js';
+import { playLasting } from './lasting.js';
 import { playSeeds } from './seeds.js';
 import { workloadNamed, workloads } from './workloads.js';
 
@@ -47,6 +48,11 @@ const parts: Readonly<Record<string, () => Promise<readonly Check[]>>> = {
     const checks: Check[] = [];
     for (const workload of chosen.filter(({ name }) => ['mutex', 'election'].includes(name)))
       checks.push(await playPlacements(workload, probes, 11));
+    return checks;
+  },
+  lasting: async () => {
+    const checks: Check[] = [];
+    for (const workload of chosen) checks.push(await playLasting(workload, 1));
     return checks;
   },
   mutants: () => killMutants(mutants),

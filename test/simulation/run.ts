@@ -30,7 +30,7 @@ const namespace = 'conclave';
 /** Undoings are at most so late. */
 const sliceMs = 50;
 /** From the last fault on, everybody comes to a good end of a round within this: leases run out, penalties end. */
-const calmLimitMs = 60_000;
+const defaultCalmLimitMs = 60_000;
 /** Whoever is told to stop has stopped within this. */
 const endLimitMs = 60_000;
 
@@ -54,6 +54,7 @@ class Run {
   readonly #seats: SimulatedClient[] = [];
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
+  readonly #scene: Scene;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -66,6 +67,13 @@ class Run {
     this.#dump = new Dump(world, (change) => {
       for (const client of this.#all) client.look(change);
     });
+    this.#scene = {
+      world,
+      peerAt: (seat) => this.#seat(seat).peer,
+      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
+      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
+      later: (afterMs, undo) => this.#later(afterMs, undo),
+    };
     world.allowKeys('app/');
   }
 
@@ -104,16 +112,9 @@ class Run {
   async #suffer(): Promise<void> {
     const { faults, clockRates, lengthMs } = this.#plan;
     clockRates.forEach((_, seat) => this.#sit(seat));
-    const scene: Scene = {
-      world: this.#world,
-      peerAt: (seat) => this.#seat(seat).peer,
-      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
-      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
-      later: (afterMs, undo) => this.#later(afterMs, undo),
-    };
     for (const fault of faults) {
       await this.#passUntil(fault.at);
-      strike(fault, scene);
+      strike(fault, this.#scene);
     }
     await this.#passUntil(lengthMs);
   }
@@ -121,9 +122,12 @@ class Run {
   /** Nothing is wrong any more: all make headway. */
   async #calm(): Promise<void> {
     const world = this.#world;
+    const { lasting = [], calmLimitMs = defaultCalmLimitMs } = this.#plan;
     world.mend();
     for (const { act } of this.#agenda.splice(0)) act(); // new clients among others
     world.mend();
+    for (const fault of lasting) strike(fault, this.#scene);
+    this.#agenda = [];
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;
@@ -137,6 +141,7 @@ class Run {
 
   async #end(): Promise<void> {
     const world = this.#world;
+    world.mend();
     this.#stopping.abort(new Error('the run ends'));
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
