@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { textOf } from '../facts.js';
 import { firstDeliveries } from '../first-deliveries.js';
 import { livesOf } from '../lives.js';
 import { queuePatterns } from '../queue-patterns.js';
@@ -57,7 +58,7 @@ it('first deliveries that are not are found', () => {
   const swap: Record<string, string> = { j20: 'j30', j30: 'j20' };
   const swapped = changed(story, (entry) => {
     if (entry.kind !== 'return') return entry;
-    const id = String(entry.output['id']);
+    const id = textOf(entry.output, 'id');
     return 'attempt' in entry.output ? { ...entry, output: { ...entry.output, id: swap[id] ?? id } } : entry;
   });
   expect(queuePatterns(firstDeliveries(operationsOf(swapped.entries)))).not.toEqual([]);
@@ -144,7 +145,7 @@ it('an acknowledgement that is confirmed twice, or to one who has not done it', 
 it('a job that two have, or that is delivered again for nothing', () => {
   const story = queueStory({ seed: 2, jobs: 40 });
   const [again] = operationsOf(story.entries).filter(({ output }) => output['attempt'] === 2);
-  const id = String(again?.output['id']);
+  const id = textOf(again!.output, 'id');
   const isClaim = ({ key }: Change): boolean => key.startsWith(`conclave/queue/q/active/${id}/`);
 
   const kept = withoutChange(story, (change) => isClaim(change) && change.type === 'delete');
