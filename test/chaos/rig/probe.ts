@@ -48,7 +48,7 @@ export class Probe {
   /** What a member says to a read that it answers by itself, or to a put. */
   ask(
     member: number,
-    { timeoutMs = 1_000, put }: { timeoutMs?: number; put?: string } = {},
+    { timeoutMs = 500, put }: { timeoutMs?: number; put?: string } = {},
   ): Promise<Answer> {
     const endpoint = this.#rig.endpointsFor(this.#place)[member];
     return this.#call({ endpoint, timeoutMs, put }) as Promise<Answer>;
