@@ -15,7 +15,7 @@ const rawTimeAndChance = [
 const useRuntime = 'Use the Runtime: simulation replaces it, and nothing else.';
 
 export default defineConfig(
-  { ignores: ['dist/', 'node_modules/', '.cache/', 'test-results/'] },
+  { ignores: ['dist/', 'node_modules/', '.cache/', 'test-results/', '.evidence/'] },
   tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

@@ -1,16 +1,9 @@
-import { Conclave } from '../conclave.js';
-import type { Engine } from '../memory/engine.js';
-import { get, prefix, put, remove } from '../store/operations.js';
 import { type Method, TransportError } from '../store/transport.js';
 import type { CallFilter, Fate, Fault, Target } from './call-faults.js';
 import type { StreamKind } from './faulty-stream.js';
-import type { Peer } from './peer.js';
 import type { Random } from './random.js';
-import type { Direction, Route } from './route.js';
-import type { Trace } from './trace.js';
-
-/** Whom a fault hits: a client, or a process without one. */
-export type Party = Conclave | Peer;
+import type { Direction } from './route.js';
+import { type Party, routes, StoreFaults, type StoreFaultsParts } from './store-faults.js';
 
 /** How a request is lost. */
 export interface LossOptions {
@@ -33,29 +26,13 @@ export interface PartitionOptions {
 /** Milliseconds: always the same, or by chance from low to high. */
 export type Delay = number | readonly [low: number, high: number];
 
-export interface FaultsParts {
-  readonly engine: Engine;
-  readonly endpoints: readonly string[];
-  readonly random: Random;
-  readonly trace: Trace;
-}
-
 /** What can go wrong in a world. Everything takes effect at once, and lasts until it is undone. */
-export abstract class Faults {
-  /** The store itself. */
-  readonly engine: Engine;
-  readonly endpoints: readonly string[];
-  protected readonly trace: Trace;
-  protected readonly peers: Peer[] = [];
-  protected readonly clients: Map<Conclave, Peer> = new Map();
-  protected readonly silent: Set<string> = new Set();
+export abstract class Faults extends StoreFaults {
   readonly #random: Random;
 
-  constructor({ engine, endpoints, random, trace }: FaultsParts) {
-    this.engine = engine;
-    this.endpoints = endpoints;
-    this.trace = trace;
-    this.#random = random;
+  constructor(parts: StoreFaultsParts & { readonly random: Random }) {
+    super(parts);
+    this.#random = parts.random;
   }
 
   // The process
@@ -65,36 +42,36 @@ export abstract class Faults {
    * and what its code still sends leaves only when it resumes.
    */
   pause(client: Party): void {
-    this.#disturb('pause', client).stop('paused');
+    this.disturb('pause', client).stop('paused');
   }
 
   /** The machine sleeps: as `pause`, but its monotonic clock stands still too. The wall clock goes on. */
   suspend(client: Party): void {
-    this.#disturb('suspend', client).stop('suspended');
+    this.disturb('suspend', client).stop('suspended');
   }
 
   /** Timers that are overdue fire, late; then what has come in the meantime is read. */
   resume(client: Party): void {
-    this.#disturb('resume', client).resume();
+    this.disturb('resume', client).resume();
   }
 
   /**
    * It dies, as by SIGKILL: no last words, its leases run out by time. What is left of it when the world ends is no leak.
    */
   crash(client: Party): void {
-    this.#disturb('crash', client).crash();
+    this.disturb('crash', client).crash();
   }
 
   /** Sets its wall clock forward, or back. */
   jumpWall(client: Party, ms: number): void {
-    this.#disturb('jump', client).runtime.jumpWall(ms);
+    this.disturb('jump', client).runtime.jumpWall(ms);
   }
 
   // The network
 
   /** Cuts it off. What it sends, and what is sent to it, arrives when it is healed. */
   partition(client: Party, { endpoint, blocks = 'both', refuses = false }: PartitionOptions = {}): void {
-    for (const route of routes(this.#disturb('partition', client), endpoint)) {
+    for (const route of routes(this.disturb('partition', client), endpoint)) {
       if (!refuses) {
         route.block('partition', blocks);
         continue;
@@ -107,7 +84,7 @@ export abstract class Faults {
 
   /** Undoes every `partition` and `staleTerms`, of the way to one member or to all. */
   heal(client: Party, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
-    for (const route of routes(this.#disturb('heal', client), endpoint)) {
+    for (const route of routes(this.disturb('heal', client), endpoint)) {
       route.isRefusing = route.isStale = false;
       route.unblock('partition');
     }
@@ -115,7 +92,7 @@ export abstract class Faults {
 
   /** How long requests and answers travel from now on. @default 0 each */
   latency(client: Party, { requestMs = 0, replyMs = 0 }: { requestMs?: Delay; replyMs?: Delay }): void {
-    for (const route of routes(this.#disturb('latency', client))) {
+    for (const route of routes(this.disturb('latency', client))) {
       route.toMember.setDelay(() => this.#draw(requestMs));
       route.toClient.setDelay(() => this.#draw(replyMs));
     }
@@ -123,12 +100,20 @@ export abstract class Faults {
 
   /** What its watches deliver comes so much later from now on. @default 0 */
   lagWatches(client: Party, ms: Delay): void {
-    for (const route of routes(this.#disturb('lag', client))) route.watchLag.setDelay(() => this.#draw(ms));
+    for (const route of routes(this.disturb('lag', client))) route.watchLag.setDelay(() => this.#draw(ms));
   }
 
   /** Its watch or keep-alive streams break; what they had not delivered is gone. */
   breakStreams(client: Party, kind: StreamKind, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
-    this.#disturb('break', client).transport.breakStreams(kind, endpoint);
+    this.disturb('break', client).transport.breakStreams(kind, endpoint);
+  }
+
+  /**
+   * The client's renewals reach a member that led before and does not know that it leads no more: it answers from its own
+   * books, in the raft term before, with the full TTL and without effect on the lease. Undone by `heal`.
+   */
+  staleTerms(client: Party, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
+    for (const route of routes(this.disturb('stale terms', client), endpoint)) route.isStale = true;
   }
 
   // Single requests
@@ -167,121 +152,26 @@ export abstract class Faults {
     return this.#aim(client, options, { kind: 'repeat-request', ms: options.ms });
   }
 
-  // The store
+  // The end
 
-  /** A member stops, as by SIGSTOP: it takes everything and says nothing. Undone by `wake`. */
-  silence(endpoint: string): void {
-    for (const route of this.#routesTo('silence', endpoint)) route.block('silent');
-    this.silent.add(endpoint);
-  }
-
-  wake(endpoint: string): void {
-    this.silent.delete(endpoint);
-    for (const route of this.#routesTo('wake', endpoint)) route.unblock('silent');
-  }
-
-  /** A new leader is elected: the raft term rises, and every lease starts its time again. */
-  leaderChange(): void {
-    this.#disturbAll('leader change');
-    this.engine.raftTerm += 1n;
-    this.engine.extendLeases();
-  }
-
-  /**
-   * The client's renewals reach a member that led before and does not know that it leads no more: it answers from its own
-   * books, in the raft term before, with the full TTL and without effect on the lease. Undone by `heal`.
-   */
-  staleTerms(client: Party, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
-    for (const route of routes(this.#disturb('stale terms', client), endpoint)) route.isStale = true;
-  }
-
-  /**
-   * The leases of its sessions end in the store, however recently they were renewed. It is not told, but by what it
-   * watches; resolves once all who watch have heard.
-   *
-   * @throws Error if it has no session
-   */
-  async expireSession(client: Party): Promise<void> {
-    const { namespace, transport } = this.#disturb('expire session', client);
-    const { kvs } = this.engine.execute('get', get(prefix(`${namespace}/session/`), { keysOnly: true }));
-    const leases = new Set(kvs.map(({ lease }) => lease).filter((lease) => transport.leases.has(lease)));
-    if (leases.size === 0) throw new Error('this client has no session: nothing would expire');
-    for (const lease of leases) this.engine.expireLease(lease);
-    await this.settle();
-  }
-
-  abstract settle(): Promise<void>;
-
-  /**
-   * A leader that has been replaced without noticing revokes leases which were renewed through the others: all that this
-   * client has (etcd issue 15247).
-   *
-   * @throws Error if it has no lease
-   */
-  stalledLeaderRevokes(client: Party): void {
-    const { transport } = this.#disturb('stalled leader revokes', client);
-    this.engine.raftTerm += 1n;
-    const revoked = [...transport.leases].filter((lease) => this.engine.expireLease(lease));
-    if (revoked.length === 0) throw new Error('this client has no lease: nothing would be revoked');
-  }
-
-  /** Compacts at the present revision, which it returns. */
-  compact(): bigint {
-    this.trace.add('compact');
-    const { revision } = this.engine.execute('status', {}).header;
-    this.engine.execute('compact', { revision, physical: true });
-    return revision;
-  }
-
-  /** The client's watches break, and cannot be resumed: what they missed has been compacted away. */
-  compactUnderWatches(client: Party): bigint {
-    this.breakStreams(client, 'watch');
-    const key = '\0compacted'; // outside every namespace, and before every key of text
-    const { noSpace } = this.engine;
-    this.engine.noSpace = false;
-    this.engine.execute('put', put(key, ''));
-    this.engine.execute('remove', remove(key));
-    this.engine.noSpace = noSpace;
-    return this.compact();
-  }
-
-  /** @throws TypeError if it is not of this world */
-  protected peerOf(client: Party): Peer {
-    const peer = client instanceof Conclave ? this.clients.get(client) : client;
-    if (peer === undefined || !this.peers.includes(peer)) throw new TypeError('not a client of this world');
-    return peer;
-  }
-
-  #disturb(what: string, client: Party): Peer {
-    const peer = this.peerOf(client);
-    this.trace.add(what, peer.name);
-    peer.isDisturbed = true;
-    return peer;
-  }
-
-  #disturbAll(what: string): void {
-    this.trace.add(what);
-    for (const peer of this.peers) peer.isDisturbed = true;
+  /** Undoes every fault, and disarms those that wait for their request. A client that has crashed stays so. */
+  mend(): void {
+    this.mendMembers();
+    for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
+      peer.transport.faults.clear();
+      this.heal(peer);
+      this.latency(peer, {});
+      this.lagWatches(peer, 0);
+      if (peer.activity !== 'running') this.resume(peer);
+    }
   }
 
   #aim<T extends Target>(client: Party, options: CallFilter<T> & LossOptions, fate: Fate): Fault {
-    const { transport } = this.#disturb(fate.kind, client);
+    const { transport } = this.disturb(fate.kind, client);
     return transport.faults.add(options, { fate, isSilent: options.isSilent ?? false });
-  }
-
-  #routesTo(what: string, endpoint: string): readonly Route[] {
-    if (!this.endpoints.includes(endpoint)) throw new TypeError(`this world has no member ${endpoint}`);
-    this.#disturbAll(`${what} ${endpoint}`);
-    return this.peers.flatMap((peer) => routes(peer, endpoint));
   }
 
   #draw(delay: Delay): number {
     return typeof delay === 'number' ? delay : this.#random.between(...delay);
   }
-}
-
-function routes({ transport }: Peer, endpoint?: string): readonly Route[] {
-  const chosen = transport.routes.filter((route) => endpoint === undefined || route.endpoint === endpoint);
-  if (chosen.length === 0) throw new TypeError(`this world has no member ${endpoint}`);
-  return chosen;
 }

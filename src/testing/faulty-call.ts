@@ -1,10 +1,8 @@
 import { TransportError } from '../store/transport.js';
 import type { Verdict } from './call-faults.js';
 import type { Interruptible, Route } from './route.js';
-import type { VirtualClock } from './virtual-clock.js';
 
 export interface CallParts<Response> {
-  readonly clock: VirtualClock;
   readonly route: Route;
   readonly signal: AbortSignal;
   /** Has a member execute the request. */
@@ -34,7 +32,8 @@ export class FaultyCall<Response> implements Interruptible {
   }
 
   send(verdict: Verdict | undefined): void {
-    const { toMember, toClient } = this.#parts.route;
+    const { route } = this.#parts;
+    const { toMember, toClient } = route;
     const back = (settle: () => void): void => toClient.send(settle);
     const lost = (): void => {
       if (!verdict?.isSilent) toClient.send(() => this.interrupt(broken()));
@@ -48,20 +47,20 @@ export class FaultyCall<Response> implements Interruptible {
         return toMember.send(() => this.#execute(lost));
       case 'delay-reply': {
         const { ms } = verdict.fate;
-        return toMember.send(() => this.#execute((settle) => this.#after(ms, () => back(settle))));
+        return toMember.send(() => this.#execute((settle) => route.later(ms, () => back(settle))));
       }
       case 'delay-request': {
         const { ms } = verdict.fate;
         return toMember.send(() => {
           lost();
-          this.#after(ms, () => this.#execute(back)); // finds nobody, if the client was told
+          route.later(ms, () => this.#execute(back)); // finds nobody, if the client was told
         });
       }
       case 'repeat-request': {
         const { ms } = verdict.fate;
         return toMember.send(() => {
           this.#execute(lost);
-          this.#after(ms, () => this.#execute(() => {}));
+          route.later(ms, () => this.#execute(() => {}));
         });
       }
     }
@@ -90,15 +89,6 @@ export class FaultyCall<Response> implements Interruptible {
           this.#reject(error);
         }),
     );
-  }
-
-  #after(ms: number, arrive: () => void): void {
-    const { clock, route } = this.#parts;
-    route.lateCopies++;
-    clock.setTimer(ms, () => {
-      route.lateCopies--;
-      arrive();
-    });
   }
 
   #forget(): void {

@@ -11,16 +11,19 @@ import {
   type WatchCommand,
   type WatchMessage,
 } from '../store/transport.js';
+import type { GetOp } from '../store/operations.js';
 import { CallFaults } from './call-faults.js';
 import { FaultyCall } from './faulty-call.js';
 import { deadStream, FaultyStream, type StreamKind } from './faulty-stream.js';
 import { type FatedRenewal, KeepAliveService } from './keep-alive-service.js';
-import { Route } from './route.js';
+import type { Past } from './past.js';
+import { type Lag, Route } from './route.js';
 import type { Sent } from './sent.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 export interface FaultyTransportOptions {
   readonly clock: VirtualClock;
+  readonly past: Past;
   /** Told everything that is sent, executed and delivered. */
   readonly onTraffic: (...words: readonly unknown[]) => void;
 }
@@ -80,18 +83,18 @@ export class FaultyTransport implements Transport {
     request: Calls[M]['request'],
     { signal, requireLeader }: UnaryOptions,
   ): Promise<Calls[M]['response']> {
-    const { clock, onTraffic } = this.#options;
+    const { onTraffic } = this.#options;
     const route = this.#route(endpoint);
     if (route instanceof TransportError) throw route;
     if (signal.aborted) throw new TransportError('cancelled', 'the call was aborted', { neverSent: true });
     const execute = async (): Promise<Calls[M]['response']> => {
       onTraffic('executes', endpoint, method);
-      const response = await this.#inner.unary(endpoint, method, request, { signal: never, requireLeader });
+      const response = await this.#execute(route, method, request, requireLeader);
       if (method === 'leaseGrant' && 'id' in response) this.leases.add(response.id);
       return response;
     };
     this.#note({ method, endpoint, request });
-    const call = new FaultyCall({ clock, route, signal, execute });
+    const call = new FaultyCall({ route, signal, execute });
     call.send(this.faults.verdictOn({ method, endpoint, request }));
     try {
       const response = await call.response;
@@ -110,7 +113,7 @@ export class FaultyTransport implements Transport {
     const stream = new FaultyStream<WatchCommand, WatchMessage>({
       kind: 'watch',
       route,
-      detours: [route.watchLag],
+      detours: [route.memberLag, route.watchLag],
       listener,
       serve: (served) => this.#inner.watchStream(endpoint, served),
       onMessage: (message) => {
@@ -186,6 +189,28 @@ export class FaultyTransport implements Transport {
       if (stream.kind === kind && (endpoint === undefined || stream.endpoint === endpoint)) stream.break();
   }
 
+  async #execute<M extends Method>(
+    route: Route,
+    method: M,
+    request: Calls[M]['request'],
+    requireLeader: boolean,
+  ): Promise<Calls[M]['response']> {
+    const { past } = this.#options;
+    const options = { signal: never, requireLeader };
+    const { lag, endpoint } = route;
+    if (lag && method === 'get' && readsOld(request as GetOp, lag)) {
+      const revision = past.revision(lag.ms);
+      const old: Calls[M]['request'] = { ...request, revision };
+      const response = await this.#inner.unary(endpoint, method, old, options).catch(isCompacted);
+      if (response) return { ...response, header: { ...response.header, revision } };
+    }
+    const response = await this.#inner.unary(endpoint, method, request, options);
+    past.note();
+    // It has applied what it answers to.
+    if (lag) await new Promise<void>((resolve) => route.later(lag.ms, resolve));
+    return response;
+  }
+
   /** The way to an endpoint, or why there is none. */
   #route(endpoint: string): Route | TransportError {
     const neverSent = { neverSent: true };
@@ -207,4 +232,15 @@ export class FaultyTransport implements Transport {
     this.#options.onTraffic('sends', sent.endpoint, sent.method, sent.request);
     this.sent.push({ ...sent, at: this.#options.clock.now() } as Sent);
   }
+}
+
+/** A read of the present, as the member knows it. */
+function readsOld(request: GetOp, { readsStale }: Lag): boolean {
+  return request.revision === 0n && (readsStale || request.serializable);
+}
+
+/** The others have compacted further than this member has got: by then it would have caught up. */
+function isCompacted(error: unknown): undefined {
+  if (error instanceof TransportError && error.detail.includes('compacted')) return undefined;
+  throw error;
 }

@@ -1,11 +1,13 @@
 import type { Transport } from '../store/transport.js';
 import { FaultyTransport } from './faulty-transport.js';
+import type { Past } from './past.js';
 import { type Activity, PeerRuntime, type PeerRuntimeOptions } from './peer-runtime.js';
 
 export interface PeerOptions extends Omit<PeerRuntimeOptions, 'onProbe'> {
   readonly name: string;
   /** Where its keys are. */
   readonly namespace: string;
+  readonly past: Past;
   readonly onProbe: (peer: Peer, name: string) => void;
   readonly onTraffic: (...words: readonly unknown[]) => void;
 }
@@ -22,12 +24,13 @@ export class Peer {
   /** Faults can cost a lease its full time: what this peer leaves behind is then given that time to go away. */
   isDisturbed = false;
 
-  constructor(inner: Transport, { name, namespace, onProbe, onTraffic, ...options }: PeerOptions) {
+  constructor(inner: Transport, { name, namespace, past, onProbe, onTraffic, ...options }: PeerOptions) {
     this.name = name;
     this.namespace = namespace;
     this.runtime = new PeerRuntime({ ...options, onProbe: (probe) => onProbe(this, probe) });
     this.transport = new FaultyTransport(inner, {
       clock: options.clock,
+      past,
       onTraffic: (...words) => onTraffic(name, ...words),
     });
   }

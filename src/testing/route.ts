@@ -13,6 +13,13 @@ export interface Interruptible {
   sever(): void;
 }
 
+/** How far a member is behind the others. */
+export interface Lag {
+  readonly ms: number;
+  /** It answers linearizable reads from what it has, too. */
+  readonly readsStale: boolean;
+}
+
 /** The connection between one client and one member, with what is under way on it. */
 export class Route {
   readonly endpoint: string;
@@ -20,23 +27,30 @@ export class Route {
   readonly toClient: Path;
   /** What watches deliver takes this way first; */
   readonly watchLag: Path;
+  /** before it this one, as long as the member lags behind; */
+  readonly memberLag: Path;
   /** and answers to renewals this one. */
   readonly renewalLag: Path;
   /** New calls fail at once, and surely were not sent. */
   isRefusing = false;
   /** Renewals are answered in the raft term before, and have no effect. */
   isStale = false;
-  /** Copies of requests that will be executed later, whatever becomes of the connection. */
-  lateCopies = 0;
+  /** Undefined: the member is up to date. */
+  lag: Lag | undefined;
+  #lateCopies = 0;
   /** Streams that the member serves. */
   streamsServed = 0;
+  readonly #clock: VirtualClock;
   readonly #underWay = new Set<Interruptible>();
 
   constructor(clock: VirtualClock, endpoint: string) {
+    this.#clock = clock;
     this.endpoint = endpoint;
     this.toMember = new Path(clock);
     this.toClient = new Path(clock);
     this.watchLag = new Path(clock);
+    this.memberLag = new Path(clock);
+    this.memberLag.setDelay(() => this.lag?.ms ?? 0);
     this.renewalLag = new Path(clock);
   }
 
@@ -47,7 +61,16 @@ export class Route {
 
   /** True if nothing that was sent is still on its way. */
   get isQuiet(): boolean {
-    return this.#paths.every(({ inFlight }) => inFlight === 0) && this.lateCopies === 0;
+    return this.#paths.every(({ inFlight }) => inFlight === 0) && this.#lateCopies === 0;
+  }
+
+  /** What happens at the member after `ms`, whatever becomes of the connection. */
+  later(ms: number, happen: () => void): void {
+    this.#lateCopies++;
+    this.#clock.setTimer(ms, () => {
+      this.#lateCopies--;
+      happen();
+    });
   }
 
   add(interruptible: Interruptible): void {
@@ -80,6 +103,6 @@ export class Route {
   }
 
   get #paths(): readonly Path[] {
-    return [this.toMember, this.watchLag, this.renewalLag, this.toClient];
+    return [this.toMember, this.memberLag, this.watchLag, this.renewalLag, this.toClient];
   }
 }

@@ -5,13 +5,15 @@ import { MemoryTransport } from '../memory/transport.js';
 import { Store } from '../store/store.js';
 import type { Transport } from '../store/transport.js';
 import { DeadlockError } from './deadlock.js';
-import { Faults, type Party } from './faults.js';
+import { Faults } from './faults.js';
 import type { WatchRequest } from './faulty-transport.js';
 import { findLeaks, type Leak, LeakError } from './leaks.js';
+import { Past } from './past.js';
 import { Peer } from './peer.js';
 import { PeerRuntime } from './peer-runtime.js';
 import { Random } from './random.js';
 import type { Sent } from './sent.js';
+import type { Party } from './store-faults.js';
 import { Trace } from './trace.js';
 import { type Drain, VirtualClock } from './virtual-clock.js';
 
@@ -63,7 +65,7 @@ const graceMs = 10_000;
  * - The same seed and the same calls give the same run, byte for byte, on the same version of Node.
  * - Disposing fails if a client has left anything behind (`LeakError`).
  *
- * Not modelled: members that lag behind each other; disks; authentication.
+ * Not modelled: disks; authentication.
  */
 export class World extends Faults implements AsyncDisposable {
   /** The test's own eyes: no fault hits it. */
@@ -72,6 +74,7 @@ export class World extends Faults implements AsyncDisposable {
   readonly #random: Random;
   readonly #idBase: number;
   readonly #inner: Transport;
+  readonly #past: Past;
   readonly #remaining: string[] = [];
   readonly #probes = new Set<(peer: Peer, name: string) => void>();
   #disposed: Promise<void> | undefined;
@@ -81,8 +84,7 @@ export class World extends Faults implements AsyncDisposable {
     if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be a whole number, got ${seed}`);
     if (!Number.isInteger(members) || members < 1)
       throw new RangeError(`members must be 1 or more, got ${members}`);
-    const world = new World({ seed, members, ...(drain && { drain }) });
-    return Promise.resolve(world);
+    return Promise.resolve(new World({ seed, members, ...(drain && { drain }) }));
   }
 
   private constructor({ seed, members: count, drain }: WorldOptions & { seed: number; members: number }) {
@@ -92,15 +94,12 @@ export class World extends Faults implements AsyncDisposable {
     const runtimeOf = (index: number): PeerRuntime =>
       new PeerRuntime({ clock, random: random.split(index), index, idBase, onProbe: () => {} });
     const endpoints = Array.from({ length: count }, (_, i) => `member-${i + 1}`);
-    super({
-      engine: new Engine({ runtime: runtimeOf(0) }),
-      endpoints,
-      random,
-      trace: new Trace(() => clock.now()),
-    });
+    const engine = new Engine({ runtime: runtimeOf(0) });
+    super({ engine, endpoints, random, trace: new Trace(() => clock.now()) });
     this.#clock = clock;
     this.#random = random;
     this.#idBase = idBase;
+    this.#past = new Past(this.engine, clock);
     this.#inner = new MemoryTransport(this.engine, endpoints);
     this.store = new Store(new MemoryTransport(this.engine), { runtime: runtimeOf(1) });
   }
@@ -134,6 +133,7 @@ export class World extends Faults implements AsyncDisposable {
       namespace,
       index,
       clock: this.#clock,
+      past: this.#past,
       random: this.#random.split(index),
       idBase: this.#idBase,
       onProbe: (at, probe) => {
@@ -141,7 +141,7 @@ export class World extends Faults implements AsyncDisposable {
       },
       onTraffic: (...words) => this.trace.add(...words),
     });
-    for (const route of peer.transport.routes) if (this.silent.has(route.endpoint)) route.block('silent');
+    for (const route of peer.transport.routes) this.join(route);
     this.peers.push(peer);
     return peer;
   }
@@ -249,7 +249,7 @@ export class World extends Faults implements AsyncDisposable {
 
   async #dispose(): Promise<void> {
     this.#probes.clear();
-    this.#mend();
+    this.mend();
     const isLiving = ({ activity }: Peer): boolean => activity !== 'crashed';
     const living = [...this.clients].filter(([, peer]) => isLiving(peer));
     await this.run(Promise.all(living.map(([client]) => client.close())), { limitMs: closeLimitMs });
@@ -258,17 +258,6 @@ export class World extends Faults implements AsyncDisposable {
     const leaks = await this.#leaks();
     this.engine.close();
     if (leaks.length > 0) throw new LeakError(leaks.map(({ what }) => what));
-  }
-
-  #mend(): void {
-    for (const endpoint of this.silent) this.wake(endpoint);
-    for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
-      peer.transport.faults.clear();
-      this.heal(peer);
-      this.latency(peer, {});
-      this.lagWatches(peer, 0);
-      if (peer.activity !== 'running') this.resume(peer);
-    }
   }
 
   async #leaks(): Promise<readonly Leak[]> {

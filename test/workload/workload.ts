@@ -1,4 +1,4 @@
-import type { Conclave } from '../../src/index.js';
+import type { Conclave, Hold } from '../../src/index.js';
 import type { Random } from '../../src/testing/random.js';
 import type { Change, Entry, Facts, Violation } from '../history/record.js';
 
@@ -25,6 +25,11 @@ export interface Desk {
     work: () => Promise<T>,
     output?: (result: T) => Facts,
   ): Promise<T>;
+  /**
+   * To be called with everything that was granted: its loss is written down (`lost`, with key, token and reason), and a
+   * simulation looks whether it stands whenever the hold says so. @returns it
+   */
+  claim<H extends Hold>(on: string, hold: H): H;
   /** Writes down what the client was told without asking. */
   note(what: string, on: string, facts?: Facts): void;
 }

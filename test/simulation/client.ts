@@ -1,0 +1,122 @@
+import { Conclave, isConclaveError, type Hold } from '../../src/index.js';
+import type { Peer, World } from '../../src/testing/index.js';
+import type { Random } from '../../src/testing/random.js';
+import type { Change, Entry } from '../history/record.js';
+import { Scribe } from '../workload/scribe.js';
+import type { Desk, Workload } from '../workload/workload.js';
+
+export interface ClientParts {
+  readonly world: World;
+  readonly workload: Workload;
+  readonly name: string;
+  readonly random: Random;
+  readonly ttlMs: number;
+  readonly clockRate: number;
+  /** The end: nothing new is begun. */
+  readonly stopping: AbortSignal;
+  readonly write: (entry: Entry) => void;
+  readonly report: (rule: string, what: string) => void;
+}
+
+/** How long an early revoke excuses two holders: until the watch that tells of it has been read. */
+const excuseMs = 1_500;
+
+/** One process that does its rounds, in a world. */
+export class SimulatedClient {
+  readonly peer: Peer;
+  /** How many rounds have come to a good end. */
+  rounds = 0;
+  /** Resolves when it has ended; never, if it crashes. */
+  readonly ended: Promise<void>;
+  readonly #parts: ClientParts;
+  readonly #conclave: Conclave;
+  readonly #claims = new Map<string, Hold>();
+  #robbedAt = -Infinity;
+
+  constructor(parts: ClientParts) {
+    const { world, name, ttlMs, clockRate } = parts;
+    this.#parts = parts;
+    this.peer = world.peer({ name, clockRate });
+    const { runtime, transport } = this.peer;
+    this.#conclave = Conclave.over(transport, {
+      runtime,
+      sessionTtlMs: ttlMs,
+      dialTimeoutMs: 2_000,
+      holder: name,
+      process: { host: name, pid: 1 },
+    });
+    this.ended = this.#work();
+  }
+
+  /** Its leases end before their time: what it believes may be wrong for a moment. */
+  robbed(): void {
+    this.#robbedAt = this.#parts.world.now();
+  }
+
+  /** S1: what says that it is held stands in the store. */
+  look({ key, type, revision }: Change): void {
+    const hold = this.#claims.get(key);
+    if (hold === undefined || type === 'put') return;
+    this.#claims.delete(key);
+    const { world, ttlMs, report } = this.#parts;
+    const isExcused = world.now() < this.#robbedAt + ttlMs + excuseMs;
+    if (this.peer.activity !== 'running' || isExcused || !hold.isHeld()) return;
+    report(
+      'S1',
+      `${this.#parts.name} holds ${key} (token ${hold.fencingToken}), deleted at revision ${revision}`,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#conclave.close();
+  }
+
+  async #work(): Promise<void> {
+    const { workload, stopping, random, report } = this.#parts;
+    const desk = this.#desk();
+    while (!stopping.aborted) {
+      try {
+        await workload.turn(desk);
+        this.rounds++;
+      } catch (error) {
+        if (!isConclaveError(error) && error !== stopping.reason) report('error', describe(error));
+      }
+      await desk.pause(random.between(0, 300));
+    }
+  }
+
+  #desk(): Desk {
+    const { name, random, stopping, world, write } = this.#parts;
+    const scribe = new Scribe(name, { now: () => world.now(), write });
+    return {
+      name,
+      conclave: this.#conclave,
+      random,
+      signal: stopping,
+      pause: (ms) => this.#pause(ms),
+      call: (...args) => scribe.call(...args),
+      note: (...args) => scribe.note(...args),
+      claim: (on, hold) => {
+        this.#claims.set(hold.key, hold);
+        return scribe.claim(on, hold);
+      },
+    };
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { stopping } = this.#parts;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        stopping.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = this.peer.runtime.setTimer(stopping.aborted ? 0 : ms, end);
+      stopping.addEventListener('abort', end, { once: true });
+    });
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

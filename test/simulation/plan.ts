@@ -1,0 +1,59 @@
+import { Random } from '../../src/testing/random.js';
+import { drawFault, drawKinds, type Fault } from './faults.js';
+
+/** What a run is: all that is left to chance follows from it. Deleting faults leaves the rest as it was. */
+export interface Plan {
+  readonly workload: string;
+  readonly seed: number;
+  readonly ttlMs: number;
+  /** One for each client: how fast its clocks go. */
+  readonly clockRates: readonly number[];
+  /** How long faults are struck, virtual milliseconds. */
+  readonly lengthMs: number;
+  /** Sorted by time. */
+  readonly faults: readonly Fault[];
+  /** Struck when all others are undone, and never undone: everybody has to get along with them. @default none */
+  readonly lasting?: readonly Fault[];
+  /** How long everybody may take for a round then. @default 60000 */
+  readonly calmLimitMs?: number;
+}
+
+/** How long, how many, how rough. */
+export interface Size {
+  readonly name: 'micro' | 'full';
+  readonly clients: readonly [low: number, high: number];
+  readonly lengthMs: readonly [low: number, high: number];
+  readonly faults: readonly [low: number, high: number];
+}
+
+export const micro: Size = { name: 'micro', clients: [2, 3], lengthMs: [300, 2_000], faults: [1, 8] };
+export const full: Size = { name: 'full', clients: [3, 5], lengthMs: [10_000, 30_000], faults: [15, 60] };
+
+export interface PlanOptions {
+  readonly workload: string;
+  /** It needs so many. */
+  readonly clients: number;
+  readonly seed: number;
+  readonly size: Size;
+}
+
+/** The plan that a seed stands for. */
+export function draw({ workload, clients: needed, seed, size }: PlanOptions): Plan {
+  const random = new Random(seed).split(size.name === 'full' ? 1 : 2);
+  const whole = ([low, high]: readonly [number, number]): number => Math.floor(random.between(low, high + 1));
+  const clients = Math.max(needed, whole(size.clients));
+  const lengthMs = whole(size.lengthMs);
+  const kinds = drawKinds(random);
+  const faults = Array.from({ length: whole(size.faults) }, () =>
+    drawFault(random, { kinds, clients, lengthMs }),
+  );
+  const hasOddClocks = random.next() < 0.3;
+  return {
+    workload,
+    seed,
+    ttlMs: random.next() < 0.5 ? 2_000 : 3_000,
+    clockRates: Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.95, 1.05) : 1)),
+    lengthMs,
+    faults: faults.sort((a, b) => a.at - b.at),
+  };
+}

@@ -1,0 +1,197 @@
+import { setMaxListeners } from 'node:events';
+import { World, type WorldOptions } from '../../src/testing/index.js';
+import { Random } from '../../src/testing/random.js';
+import type { Change, Entry, Violation } from '../history/record.js';
+import type { Workload } from '../workload/workload.js';
+import { SimulatedClient } from './client.js';
+import { Dump } from './dump.js';
+import type { Plan } from './plan.js';
+import { type Scene, strike } from './strike.js';
+
+/** What came of a run. */
+export interface Outcome {
+  /** None, if all is well. */
+  readonly violations: readonly Violation[];
+  readonly traceHash: string;
+  readonly timeline: readonly string[];
+  readonly entries: readonly Entry[];
+  readonly changes: readonly Change[];
+  /** Virtual. */
+  readonly ms: number;
+}
+
+export interface RunOptions {
+  readonly drain?: WorldOptions['drain'];
+  /** Sees the world before anything happens in it. */
+  readonly onWorld?: (world: World) => void;
+}
+
+const namespace = 'conclave';
+/** Undoings are at most so late. */
+const sliceMs = 50;
+/** From the last fault on, everybody comes to a good end of a round within this: leases run out, penalties end. */
+const defaultCalmLimitMs = 60_000;
+/** Whoever is told to stop has stopped within this. */
+const endLimitMs = 60_000;
+
+/** Plays a plan in a world of its own. The same one goes the same way, on the same version of Node. */
+export async function run(plan: Plan, workload: Workload, options: RunOptions = {}): Promise<Outcome> {
+  const { drain, onWorld } = options;
+  const world = await World.open({ seed: plan.seed, ...(drain && { drain }) });
+  onWorld?.(world);
+  const simulation = new Run(world, plan, workload);
+  return simulation.play();
+}
+
+class Run {
+  readonly #world: World;
+  readonly #plan: Plan;
+  readonly #workload: Workload;
+  readonly #random: Random;
+  readonly #entries: Entry[] = [];
+  readonly #violations: Violation[] = [];
+  readonly #stopping = new AbortController();
+  readonly #seats: SimulatedClient[] = [];
+  readonly #all: SimulatedClient[] = [];
+  readonly #dump: Dump;
+  readonly #scene: Scene;
+  /** Not in order. */
+  #agenda: { readonly at: number; readonly act: () => void }[] = [];
+
+  constructor(world: World, plan: Plan, workload: Workload) {
+    setMaxListeners(0, this.#stopping.signal);
+    this.#world = world;
+    this.#plan = plan;
+    this.#workload = workload;
+    this.#random = new Random(plan.seed).split(3);
+    this.#dump = new Dump(world, (change) => {
+      for (const client of this.#all) client.look(change);
+    });
+    this.#scene = {
+      world,
+      peerAt: (seat) => this.#seat(seat).peer,
+      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
+      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
+      later: (afterMs, undo) => this.#later(afterMs, undo),
+    };
+    world.allowKeys('app/');
+  }
+
+  async play(): Promise<Outcome> {
+    const world = this.#world;
+    const rejected = (reason: unknown): void => this.#report('unhandled rejection', describe(reason));
+    process.on('unhandledRejection', rejected);
+    try {
+      await this.#suffer();
+      await this.#calm();
+      await this.#end();
+      this.#violations.push(
+        ...this.#workload.judge({
+          entries: this.#entries,
+          changes: this.#dump.changes,
+          namespace,
+          ttlMs: this.#plan.ttlMs,
+        }),
+      );
+    } catch (error) {
+      this.#report('error', describe(error));
+    } finally {
+      process.off('unhandledRejection', rejected);
+    }
+    return {
+      violations: this.#violations,
+      traceHash: world.traceHash(),
+      timeline: world.timeline(),
+      entries: this.#entries,
+      changes: this.#dump.changes,
+      ms: world.now(),
+    };
+  }
+
+  /** The faults, each at its time. */
+  async #suffer(): Promise<void> {
+    const { faults, clockRates, lengthMs } = this.#plan;
+    clockRates.forEach((_, seat) => this.#sit(seat));
+    for (const fault of faults) {
+      await this.#passUntil(fault.at);
+      strike(fault, this.#scene);
+    }
+    await this.#passUntil(lengthMs);
+  }
+
+  /** Nothing is wrong any more: all make headway. */
+  async #calm(): Promise<void> {
+    const world = this.#world;
+    const { lasting = [], calmLimitMs = defaultCalmLimitMs } = this.#plan;
+    world.mend();
+    for (const { act } of this.#agenda.splice(0)) act(); // new clients among others
+    world.mend();
+    for (const fault of lasting) strike(fault, this.#scene);
+    this.#agenda = [];
+    const before = this.#seats.map(({ rounds }) => rounds);
+    const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
+    const limit = world.now() + calmLimitMs;
+    while (this.#seats.some(isLate) && world.now() < limit) await world.advance(sliceMs);
+    for (const { peer } of this.#seats.filter(isLate))
+      this.#report(
+        'liveness',
+        `${peer.name} has not ended a round within ${calmLimitMs} ms of the last fault`,
+      );
+  }
+
+  async #end(): Promise<void> {
+    const world = this.#world;
+    world.mend();
+    this.#stopping.abort(new Error('the run ends'));
+    await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
+    const closed = Promise.all(this.#seats.map((client) => client.close()));
+    await world.run(closed, { limitMs: endLimitMs });
+    await world[Symbol.asyncDispose]();
+  }
+
+  #sit(seat: number): void {
+    const { ttlMs, clockRates } = this.#plan;
+    const generation = this.#all.filter(({ peer }) => peer.name.startsWith(`c${seat}.`)).length;
+    const client = new SimulatedClient({
+      world: this.#world,
+      workload: this.#workload,
+      name: `c${seat}.${generation}`,
+      random: this.#random.split(100 * seat + generation),
+      ttlMs,
+      clockRate: clockRates[seat] ?? 1,
+      stopping: this.#stopping.signal,
+      write: (entry) => this.#entries.push(entry),
+      report: (rule, what) => this.#report(rule, what),
+    });
+    this.#seats[seat] = client;
+    this.#all.push(client);
+  }
+
+  #seat(seat: number): SimulatedClient {
+    const client = this.#seats[seat % this.#seats.length];
+    if (client === undefined) throw new Error('nobody sits there');
+    return client;
+  }
+
+  #later(afterMs: number, act: () => void): void {
+    this.#agenda.push({ at: this.#world.now() + afterMs, act });
+  }
+
+  async #passUntil(end: number): Promise<void> {
+    const world = this.#world;
+    do {
+      await world.advance(Math.min(sliceMs, Math.max(0, end - world.now())));
+      const due = this.#agenda.filter(({ at }) => at <= world.now());
+      this.#agenda = this.#agenda.filter((each) => !due.includes(each));
+      for (const { act } of due) act();
+    } while (world.now() < end);
+  }
+
+  #report(rule: string, what: string): void {
+    this.#violations.push({ rule, what });
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
