@@ -64,8 +64,8 @@ class Run {
     this.#plan = plan;
     this.#workload = workload;
     this.#random = new Random(plan.seed).split(3);
-    this.#dump = new Dump(world, (change) => {
-      for (const client of this.#all) client.look(change);
+    this.#dump = new Dump(world, (change, together) => {
+      for (const client of this.#all) client.look(change, together);
     });
     this.#scene = {
       world,
@@ -75,6 +75,7 @@ class Run {
       later: (afterMs, undo) => this.#later(afterMs, undo),
     };
     world.allowKeys('app/');
+    world.allowKeys(`${namespace}/delay/`); // of a holder that was lost, until the next one
   }
 
   async play(): Promise<Outcome> {
@@ -146,7 +147,16 @@ class Run {
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
     await world.run(closed, { limitMs: endLimitMs });
+    await this.#leasesEnd();
     await world[Symbol.asyncDispose]();
+  }
+
+  /** What somebody had who could not give it back goes with the lease. */
+  async #leasesEnd(): Promise<void> {
+    const world = this.#world;
+    const limit = world.now() + 2 * this.#plan.ttlMs;
+    while (world.engine.execute('leaseList', {}).leases.length > 0 && world.now() < limit)
+      await world.advance(sliceMs);
   }
 
   #sit(seat: number): void {

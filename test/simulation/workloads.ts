@@ -1,8 +1,11 @@
+import { election } from '../workload/election.js';
 import { mutex } from '../workload/mutex.js';
+import { rwLock } from '../workload/rw-lock.js';
+import { semaphore } from '../workload/semaphore.js';
 import type { Workload } from '../workload/workload.js';
 
 /** All that are simulated. */
-export const workloads: readonly Workload[] = [mutex];
+export const workloads: readonly Workload[] = [mutex, rwLock, semaphore, election];
 
 /** @throws RangeError if there is none of this name */
 export function workloadNamed(name: string): Workload {
