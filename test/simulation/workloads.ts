@@ -1,0 +1,13 @@
+import { mutex } from '../workload/mutex.js';
+import type { Workload } from '../workload/workload.js';
+
+/** All that are simulated. */
+export const workloads: readonly Workload[] = [mutex];
+
+/** @throws RangeError if there is none of this name */
+export function workloadNamed(name: string): Workload {
+  const found = workloads.find((each) => each.name === name);
+  if (found) return found;
+  const names = workloads.map((each) => each.name).join(', ');
+  throw new RangeError(`there is no workload ${JSON.stringify(name)}; there are ${names}`);
+}
