@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { World, type WorldOptions } from '../../src/testing/index.js';
 import { Random } from '../../src/testing/random.js';
-import type { Change, Entry, Violation } from '../history/record.js';
-import type { Workload } from '../workload/workload.js';
+import type { Change, Entry, Facts, Violation } from '../history/record.js';
+import { nemesis, type Workload } from '../workload/workload.js';
 import { SimulatedClient } from './client.js';
 import { Dump } from './dump.js';
 import type { Plan } from './plan.js';
@@ -33,6 +33,8 @@ const sliceMs = 50;
 const defaultCalmLimitMs = 60_000;
 /** Whoever is told to stop has stopped within this. */
 const endLimitMs = 60_000;
+/** What is left is done within this, though clocks that have jumped say that its time has not come. */
+const finishLimitMs = 200_000;
 
 /** Plays a plan in a world of its own. The same one goes the same way, on the same version of Node. */
 export async function run(plan: Plan, workload: Workload, options: RunOptions = {}): Promise<Outcome> {
@@ -115,6 +117,7 @@ class Run {
     clockRates.forEach((_, seat) => this.#sit(seat));
     for (const fault of faults) {
       await this.#passUntil(fault.at);
+      this.#note(fault.do, { ...fault });
       strike(fault, this.#scene);
     }
     await this.#passUntil(lengthMs);
@@ -129,6 +132,7 @@ class Run {
     world.mend();
     for (const fault of lasting) strike(fault, this.#scene);
     this.#agenda = [];
+    this.#note('healed', {});
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;
@@ -145,6 +149,7 @@ class Run {
     world.mend();
     this.#stopping.abort(new Error('the run ends'));
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
+    await world.run(this.#seat(0).finish(), { limitMs: finishLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
     await world.run(closed, { limitMs: endLimitMs });
     await this.#leasesEnd();
@@ -195,6 +200,10 @@ class Run {
       this.#agenda = this.#agenda.filter((each) => !due.includes(each));
       for (const { act } of due) act();
     } while (world.now() < end);
+  }
+
+  #note(what: string, facts: Facts): void {
+    this.#entries.push({ kind: 'note', at: this.#world.now(), client: nemesis, what, on: 'run', facts });
   }
 
   #report(rule: string, what: string): void {
