@@ -91,7 +91,7 @@ export class SimulatedClient {
       } catch (error) {
         if (!isConclaveError(error) && error !== stopping.reason) report('error', describe(error));
       }
-      await desk.pause(random.between(0, 300));
+      await desk.pause(random.between(0, 600));
     }
   }
 
