@@ -90,7 +90,12 @@ export class SimulatedClient {
 
   #desk(): Desk {
     const { name, random, stopping, world, write } = this.#parts;
-    const scribe = new Scribe(name, { now: () => world.now(), write });
+    const scribe = new Scribe(name, {
+      now: () => world.now(),
+      write: (entry) => {
+        if (this.peer.activity !== 'crashed') write(entry); // the end of the run is no news to the dead
+      },
+    });
     return {
       name,
       conclave: this.#conclave,

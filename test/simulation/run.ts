@@ -54,6 +54,7 @@ class Run {
   readonly #seats: SimulatedClient[] = [];
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
+  #healedAt = Infinity;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -84,6 +85,7 @@ class Run {
           changes: this.#dump.changes,
           namespace,
           ttlMs: this.#plan.ttlMs,
+          healedAt: this.#healedAt,
         }),
       );
     } catch (error) {
@@ -125,6 +127,7 @@ class Run {
     world.mend();
     for (const { act } of this.#agenda.splice(0)) act(); // new clients among others
     world.mend();
+    this.#healedAt = world.now();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;

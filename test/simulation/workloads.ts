@@ -1,11 +1,12 @@
 import { election } from '../workload/election.js';
+import { multiLock } from '../workload/multi-lock.js';
 import { mutex } from '../workload/mutex.js';
 import { rwLock } from '../workload/rw-lock.js';
 import { semaphore } from '../workload/semaphore.js';
 import type { Workload } from '../workload/workload.js';
 
 /** All that are simulated. */
-export const workloads: readonly Workload[] = [mutex, rwLock, semaphore, election];
+export const workloads: readonly Workload[] = [mutex, rwLock, semaphore, election, multiLock];
 
 /** @throws RangeError if there is none of this name */
 export function workloadNamed(name: string): Workload {
