@@ -4,7 +4,7 @@ import { textOf } from '../history/facts.js';
 import { mutex as kind } from '../history/lock-kinds.js';
 import type { Facts, Operation } from '../history/record.js';
 import { caseOf, type JudgedLine, judgeLines } from './judge-lines.js';
-import { acquire, count, giveBack, patienceOf, whole } from './locking.js';
+import { acquire, count, giveBack, patienceOf, troubles, whole } from './locking.js';
 import type { Desk, Workload } from './workload.js';
 
 const names = ['a', 'b', 'c'] as const;
@@ -24,6 +24,8 @@ export const multiLock: Workload = {
       await giveBack(desk, on, hold);
     }
   },
+
+  sometimes: [...troubles],
 
   judge(evidence) {
     const read = caseOf(evidence);
