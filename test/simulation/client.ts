@@ -97,7 +97,12 @@ export class SimulatedClient {
 
   #desk(signal: AbortSignal): Desk {
     const { name, random, world, write } = this.#parts;
-    const scribe = (this.#scribe ??= new Scribe(name, { now: () => world.now(), write }));
+    const scribe = (this.#scribe ??= new Scribe(name, {
+      now: () => world.now(),
+      write: (entry) => {
+        if (this.peer.activity !== 'crashed') write(entry); // the end of the run is no news to the dead
+      },
+    }));
     return {
       name,
       conclave: this.#conclave,

@@ -57,6 +57,7 @@ class Run {
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
   readonly #scene: Scene;
+  #healedAt = Infinity;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -94,6 +95,7 @@ class Run {
           changes: this.#dump.changes,
           namespace,
           ttlMs: this.#plan.ttlMs,
+          healedAt: this.#healedAt,
         }),
       );
     } catch (error) {
@@ -133,6 +135,7 @@ class Run {
     for (const fault of lasting) strike(fault, this.#scene);
     this.#agenda = [];
     this.#note('healed', {});
+    this.#healedAt = world.now();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;

@@ -1,6 +1,7 @@
 import { barrier } from '../workload/barrier.js';
 import { doubleBarrier } from '../workload/double-barrier.js';
 import { election } from '../workload/election.js';
+import { multiLock } from '../workload/multi-lock.js';
 import { mutex } from '../workload/mutex.js';
 import { priorityQueue } from '../workload/priority-queue.js';
 import { queue } from '../workload/queue.js';
@@ -15,6 +16,7 @@ export const workloads: readonly Workload[] = [
   rwLock,
   semaphore,
   election,
+  multiLock,
   barrier,
   doubleBarrier,
   queue,

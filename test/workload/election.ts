@@ -39,6 +39,26 @@ export const election: Workload = {
     }
   },
 
+  sometimes: [
+    'lost',
+    'session.recovered',
+    'ticket.waiting',
+    'line.filled',
+    'line.compacted',
+    'take.found',
+    'take.dead',
+    'ticket.requeued',
+    'campaign: WAIT_TIMEOUT',
+    'campaign: SESSION_LOST',
+    'write: OUTCOME_UNKNOWN',
+    'write: HOLD_LOST',
+    'resign: HOLD_LOST',
+    'transfer: ok',
+    'transfer: WAIT_TIMEOUT',
+    'leader: ok',
+    'leader',
+  ],
+
   judge(evidence) {
     const read = caseOf(evidence);
     const reigns = reignsIn(read.lives, `${read.namespace}/election/${name}/`);

@@ -6,6 +6,7 @@ import { judgeRegister } from '../history/invariants/register.js';
 import { judgeRemains } from '../history/invariants/remains.js';
 import { judgeTokens, judgeWitness } from '../history/invariants/tokens.js';
 import { judgeTurns } from '../history/invariants/turns.js';
+import type { Bounds } from '../history/invariants/waiting.js';
 import type { LineEvidence } from '../history/line.js';
 import { type Life, livesOf } from '../history/lives.js';
 import { lockCalls } from '../history/lock-calls.js';
@@ -46,8 +47,15 @@ export function judgeLines(read: Case, lines: readonly JudgedLine[]): Violation[
       lives,
       mayStay: (key) => isSetting(key) || key.startsWith(`${namespace}/delay/`),
     }),
-    ...judgeLosses(entries, lives, { boundMs: Infinity }),
+    ...judgeLosses(entries, lives, lossBounds(read)),
   ];
+}
+
+/** When all is well a client is told of a loss by a renewal, at the latest. Whoever says nothing more may have ended. */
+function lossBounds({ entries, ttlMs, healedAt = Infinity }: Case): Bounds {
+  const lastOf = new Map<string, number>();
+  for (const entry of entries) if (entry.kind !== 'return') lastOf.set(entry.client, entry.at);
+  return { healedAt, boundMs: ttlMs, endedAt: (client) => lastOf.get(client) ?? 0 };
 }
 
 function judgeLine(read: Case, { kind, folder, operations }: JudgedLine): Violation[] {

@@ -3,6 +3,23 @@ import { numberOf, parseFacts } from '../history/facts.js';
 import type { Facts } from '../history/record.js';
 import type { Desk } from './workload.js';
 
+/** What all who take locks come across, some time or other: see `Workload.sometimes`. */
+export const troubles: readonly string[] = [
+  'lost',
+  'session.recovered',
+  'ticket.waiting',
+  'line.filled',
+  'line.compacted',
+  'take.found',
+  'take.dead',
+  'acquire: WAIT_TIMEOUT',
+  'acquire: SESSION_LOST',
+  'acquire: RESOURCE_EXHAUSTED',
+  'write: OUTCOME_UNKNOWN',
+  'write: HOLD_LOST',
+  'release: HOLD_LOST',
+];
+
 export interface Wait {
   readonly signal: AbortSignal;
   readonly timeoutMs?: number;

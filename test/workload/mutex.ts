@@ -1,7 +1,7 @@
 import type { LockOptions } from '../../src/index.js';
 import * as kinds from '../history/lock-kinds.js';
 import { caseOf, judgeLines } from './judge-lines.js';
-import { acquire, count, giveBack, patienceOf } from './locking.js';
+import { acquire, count, giveBack, patienceOf, troubles } from './locking.js';
 import type { Desk, Workload } from './workload.js';
 
 /** Most want the first. */
@@ -21,6 +21,8 @@ export const mutex: Workload = {
     const ends = await Promise.allSettled(Array.from({ length: tasks }, () => round(desk, name)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   },
+
+  sometimes: [...troubles, 'ticket.requeued', 'asked', 'write: FENCED_OUT'],
 
   judge(evidence) {
     const read = caseOf(evidence);

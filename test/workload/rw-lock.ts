@@ -1,7 +1,7 @@
 import { isConclaveError, type ReadHold, type RwLock, type WriteHold } from '../../src/index.js';
 import { rwLock as kind } from '../history/lock-kinds.js';
 import { caseOf, judgeLines } from './judge-lines.js';
-import { acquire, count, giveBack, patienceOf, told, watchOver } from './locking.js';
+import { acquire, count, giveBack, patienceOf, told, troubles, watchOver } from './locking.js';
 import type { Desk, Workload } from './workload.js';
 
 const name = 'rw';
@@ -16,6 +16,8 @@ export const rwLock: Workload = {
     if (desk.random.next() < 0.55) return read(desk, await take(desk, lock, 'read'));
     await write(desk, await take(desk, lock, 'write'));
   },
+
+  sometimes: [...troubles, 'read: FENCED_OUT', 'downgrade: ok'],
 
   judge(evidence) {
     const read = caseOf(evidence);

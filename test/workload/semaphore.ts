@@ -1,6 +1,6 @@
 import * as kinds from '../history/lock-kinds.js';
 import { caseOf, judgeLines } from './judge-lines.js';
-import { acquire, count, giveBack, patienceOf, whole } from './locking.js';
+import { acquire, count, giveBack, patienceOf, troubles, whole } from './locking.js';
 import type { Workload } from './workload.js';
 
 /** Permits, by name. */
@@ -30,6 +30,8 @@ export const semaphore: Workload = {
       await giveBack(desk, name, hold);
     }
   },
+
+  sometimes: [...troubles, 'write: FENCED_OUT'],
 
   judge(evidence) {
     const read = caseOf(evidence);
