@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { electionCalls } from './election-calls.js';
 import { judgeObservers, reignsIn } from './invariants/reigns.js';
+import { judgeElection } from './judge-election.js';
 import { livesOf } from './lives.js';
 import { electionModel } from './models/election.js';
 import { type Entry, type Facts, notesOf, operationsOf } from './record.js';
@@ -37,11 +38,12 @@ function withNote(story: MadeUp, change: (facts: Facts) => Facts, nth = 30): Mad
 }
 
 it('all is well with what is as it should be', () => {
-  for (let seed = 1; seed <= 10; seed++) {
+  for (let seed = 1; seed <= 5; seed++) {
     for (const more of [{}, { losses: 0.2 }, { losses: 0.2, unknown: 0.1 }]) {
       const story = electionStory({ seed, rounds: 40, ...more });
       expect(verdict(story)).toBe('linearizable');
       expect(observers(story)).toEqual([]);
+      expect(judgeElection({ ...story, namespace: 'conclave' }, { name: 'it' })).toEqual([]);
       expect(notesOf(story.entries).length).toBeGreaterThan(50);
     }
   }
@@ -58,7 +60,7 @@ it.each<[string, string, (output: Facts) => Facts]>([
 
 it('the model cannot explain that nobody leads while one does', () => {
   const story = electionStory({ seed: 4, rounds: 40 });
-  const wrongs = Array.from({ length: 20 }, (_, nth) =>
+  const wrongs = Array.from({ length: 12 }, (_, nth) =>
     verdict(withOutput(story, 'leader', () => ({}), nth)),
   );
   expect(wrongs).toContain('illegal'); // where the same one led all the time
@@ -74,6 +76,15 @@ it('the model cannot explain two leaders at a time', () => {
     entry.kind === 'return' && entry.id === waiting.id ? { ...entry, at: waiting.invokedAt + 2 } : entry,
   );
   expect(verdict({ ...story, entries })).toBe('illegal');
+});
+
+it('a judge of elections tells all of it', () => {
+  const story = withNote(
+    withOutput(electionStory({ seed: 5, rounds: 40 }), 'campaign', (output) => ({ ...output, token: 2 })),
+    (facts) => ({ ...facts, token: 1 }),
+  );
+  const rules = judgeElection({ ...story, namespace: 'conclave' }, { name: 'it' }).map(({ rule }) => rule);
+  expect([...new Set(rules)].sort()).toEqual(['I1', 'I2', 'I7', 'linearizable election']);
 });
 
 it.each<[string, (facts: Facts) => Facts]>([

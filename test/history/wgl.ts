@@ -43,6 +43,8 @@ export interface SearchOptions {
  * - What is remembered of such a pair is one number (Zobrist hashing) rather than a set of n bits, so a long history need
  *   not be cut into pieces to be held in memory. Two pairs of one number could only make a legal history look illegal, so
  *   whatever looks illegal is searched once more with other numbers.
+ * - Calls that meet at one moment may have come in either order. Where many do, as when virtual time stands still, the search
+ *   grows by leaps: whoever writes a history gives each entry a time of its own.
  * - Calls of unknown outcome are tried last, or each of them would first be taken to have happened at once.
  */
 export function linearize<State, Call>(
