@@ -6,7 +6,7 @@ import { livesOf } from './lives.js';
 import { electionModel } from './models/election.js';
 import { type Entry, type Facts, notesOf, operationsOf } from './record.js';
 import { electionStory } from './stories/election-story.js';
-import type { MadeUp } from './stories/stage.js';
+import { type MadeUp, Stage } from './stories/stage.js';
 import { linearize } from './wgl.js';
 
 function verdict({ entries, changes }: MadeUp): string {
@@ -111,4 +111,18 @@ it('an observer was told of an old leader after a new one', () => {
   expect(observers({ ...story, entries })).toEqual([
     expect.stringMatching(/^o1 was told of .*: not so, or not after/),
   ]);
+});
+
+it('between a leader and the one that follows it at once there is nobody without one', () => {
+  const stage = new Stage(1);
+  stage.put('conclave/election/it/a-1', { value: 'a' });
+  stage.put('conclave/election/it/b-1', { value: 'b' });
+  stage.delete('conclave/election/it/a-1');
+  const tell = (facts: Facts): void => stage.note('o', 'leader', 'it', facts);
+  tell({ token: 2, value: 'a' });
+  tell({ token: 3, value: 'b' });
+  expect(observers(stage)).toEqual([]);
+
+  stage.entries.splice(1, 0, { ...notesOf(stage.entries)[0]!, facts: {} });
+  expect(observers(stage)).toEqual([expect.stringMatching(/^o was told of \{\}: not so/)]);
 });

@@ -72,7 +72,6 @@ export function judgeByModel<State, Call>(
 interface Frame<State> {
   readonly node: number;
   readonly before: State;
-  readonly bound: number;
 }
 
 /** Nodes of the two lists: the beginnings and ends of known calls in order of time, and the unknown calls behind them. */
@@ -140,7 +139,8 @@ class Search<State, Call> {
     let state = model.initial;
     let left = this.#known;
     let node = this.#first(0);
-    /** Unknown calls may come next if they began before this. */
+    // Unknown calls may come next if they began before this: the first end of a known call that is not taken. Going back over an
+    // unknown call leaves it as it is; over a known one, that end comes next.
     let bound = Infinity;
     let steps = 0;
     while (left > 0) {
@@ -156,7 +156,7 @@ class Search<State, Call> {
           node = next[node] ?? 0;
           continue;
         }
-        frames.push({ node, before: state, bound });
+        frames.push({ node, before: state });
         state = after;
         this.#toggle(call);
         this.#lift(node);
@@ -167,7 +167,6 @@ class Search<State, Call> {
         const frame = frames.pop();
         if (!frame) return { kind: 'illegal', steps, report: this.#report() };
         state = frame.before;
-        bound = frame.bound;
         this.#toggle(callOf[frame.node] ?? 0);
         this.#unlift(frame.node);
         if ((callOf[frame.node] ?? 0) < this.#known) left++;
