@@ -154,4 +154,11 @@ it('a job that two have, or that is delivered again for nothing', () => {
   const nacks = new Set(idsOf(story, 'nack', id));
   const silent = changed(story, (entry) => ('id' in entry && nacks.has(entry.id) ? undefined : entry));
   expect(complaints(silent)).toContainEqual(expect.stringMatching(/^\w+ was claimed again for nothing/));
+
+  // As if it had been an acknowledgement that never arrived.
+  const unanswered = changed(story, (entry) => {
+    if (!('id' in entry) || !nacks.has(entry.id)) return entry;
+    return entry.kind === 'invoke' ? { ...entry, call: 'ack' } : { ...entry, outcome: 'unknown' };
+  });
+  expect(complaints(unanswered)).toEqual([]);
 });

@@ -97,6 +97,7 @@ describe('I8', () => {
     const stage = new Stage(1);
     stage.put('conclave/semaphore/s/limit', '3');
     stage.put('app/it', 'x');
+    stage.put('conclave/queue/q/result/j', '{}', '00b');
     stage.put('conclave/lock/it/a-1', '{}', '00a');
     stage.delete('conclave/lock/it/a-1');
     expect(judgeRemains({ namespace: 'conclave', lives: livesOf(stage.changes) })).toEqual([]);
