@@ -14,6 +14,8 @@ export interface ClientParts {
   readonly clockRate: number;
   /** The end: nothing new is begun. */
   readonly stopping: AbortSignal;
+  /** For what is written down: never the same twice. */
+  readonly now: () => number;
   readonly write: (entry: Entry) => void;
   readonly report: (rule: string, what: string) => void;
 }
@@ -96,9 +98,9 @@ export class SimulatedClient {
   }
 
   #desk(signal: AbortSignal): Desk {
-    const { name, random, world, write } = this.#parts;
+    const { name, random, now, write } = this.#parts;
     const scribe = (this.#scribe ??= new Scribe(name, {
-      now: () => world.now(),
+      now,
       write: (entry) => {
         if (this.peer.activity !== 'crashed') write(entry); // the end of the run is no news to the dead
       },

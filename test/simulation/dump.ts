@@ -11,11 +11,12 @@ export type OnChange = (change: Change, together: readonly Change[]) => void;
 /** Everything that happens in the store of a world, as it happens. Seen by a watch that no fault hits. */
 export class Dump {
   readonly changes: Change[] = [];
-  readonly #world: World;
+  readonly #now: () => number;
   readonly #onChange: OnChange;
 
-  constructor(world: World, onChange: OnChange) {
-    this.#world = world;
+  /** @param now never the same twice */
+  constructor(world: World, now: () => number, onChange: OnChange) {
+    this.#now = now;
     this.#onChange = onChange;
     const stream = world.engine.watchStream({
       message: ({ events }) => this.#add(events.map((event) => this.#changeOf(event))),
@@ -34,7 +35,7 @@ export class Dump {
   #changeOf({ type, kv }: StoreEvent): Change {
     return {
       revision: Number(kv.modRevision),
-      at: this.#world.now(),
+      at: this.#now(),
       type,
       key: decoder.decode(kv.key),
       value: decoder.decode(kv.value),

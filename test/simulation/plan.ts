@@ -39,7 +39,7 @@ export interface PlanOptions {
 
 /** The plan that a seed stands for. */
 export function draw({ workload, clients: needed, seed, size }: PlanOptions): Plan {
-  const random = new Random(seed).split(size.name === 'full' ? 1 : 2);
+  const random = new Random(seed ^ sumOf(`${workload} ${size.name}`));
   const whole = ([low, high]: readonly [number, number]): number => Math.floor(random.between(low, high + 1));
   const clients = Math.max(needed, whole(size.clients));
   const lengthMs = whole(size.lengthMs);
@@ -56,4 +56,9 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
     lengthMs,
     faults: faults.sort((a, b) => a.at - b.at),
   };
+}
+
+/** So that one seed is another plan for each workload and size. */
+function sumOf(text: string): number {
+  return [...text].reduce((sum, letter) => Math.imul(sum ^ letter.charCodeAt(0), 0x01000193), 0x811c9dc5);
 }

@@ -27,6 +27,8 @@ export interface RunOptions {
 }
 
 const namespace = 'conclave';
+/** Between two things that happen at one time. A power of two keeps sums exact. */
+const shortestMs = 2 ** -20;
 /** Undoings are at most so late. */
 const sliceMs = 50;
 /** From the last fault on, everybody comes to a good end of a round within this: leases run out, penalties end. */
@@ -58,6 +60,7 @@ class Run {
   readonly #dump: Dump;
   readonly #scene: Scene;
   #healedAt = Infinity;
+  #lastMoment = 0;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -67,9 +70,13 @@ class Run {
     this.#plan = plan;
     this.#workload = workload;
     this.#random = new Random(plan.seed).split(3);
-    this.#dump = new Dump(world, (change, together) => {
-      for (const client of this.#all) client.look(change, together);
-    });
+    this.#dump = new Dump(
+      world,
+      () => this.#moment(),
+      (change, together) => {
+        for (const client of this.#all) client.look(change, together);
+      },
+    );
     this.#scene = {
       world,
       peerAt: (seat) => this.#seat(seat).peer,
@@ -135,7 +142,7 @@ class Run {
     for (const fault of lasting) strike(fault, this.#scene);
     this.#agenda = [];
     this.#note('healed', {});
-    this.#healedAt = world.now();
+    this.#healedAt = this.#moment();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;
@@ -178,6 +185,7 @@ class Run {
       ttlMs,
       clockRate: clockRates[seat] ?? 1,
       stopping: this.#stopping.signal,
+      now: () => this.#moment(),
       write: (entry) => this.#entries.push(entry),
       report: (rule, what) => this.#report(rule, what),
     });
@@ -189,6 +197,12 @@ class Run {
     const client = this.#seats[seat % this.#seats.length];
     if (client === undefined) throw new Error('nobody sits there');
     return client;
+  }
+
+  /** The time, and a little more where something has been written down at this time already: what came first is seen. */
+  #moment(): number {
+    this.#lastMoment = Math.max(this.#world.now(), this.#lastMoment + shortestMs);
+    return this.#lastMoment;
   }
 
   #later(afterMs: number, act: () => void): void {
@@ -206,7 +220,7 @@ class Run {
   }
 
   #note(what: string, facts: Facts): void {
-    this.#entries.push({ kind: 'note', at: this.#world.now(), client: nemesis, what, on: 'run', facts });
+    this.#entries.push({ kind: 'note', at: this.#moment(), client: nemesis, what, on: 'run', facts });
   }
 
   #report(rule: string, what: string): void {
