@@ -60,5 +60,5 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
 
 /** So that one seed is another plan for each workload and size. */
 function sumOf(text: string): number {
-  return [...text].reduce((sum, letter) => Math.imul(sum ^ letter.charCodeAt(0), 0x01000193), 0x811c9dc5);
+  return Buffer.from(text).reduce((sum, byte) => Math.imul(sum ^ byte, 0x01000193), 0x811c9dc5);
 }
