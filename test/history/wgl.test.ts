@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lockCalls } from './lock-calls.js';
 import { type LockKind, mutex, rwLock, semaphore } from './lock-kinds.js';
-import { lockStory, type LockStory } from './made-up.js';
+import { lockStory, type LockStory } from './stories/lock-story.js';
 import { type LockCall, lockModel } from './models/lock.js';
 import { operationsOf } from './record.js';
 import { linearize, type Timed } from './wgl.js';
