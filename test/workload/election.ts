@@ -54,7 +54,6 @@ export const election: Workload = {
     'write: HOLD_LOST',
     'resign: HOLD_LOST',
     'transfer: ok',
-    'transfer: WAIT_TIMEOUT',
     'leader: ok',
     'leader',
   ],

@@ -22,7 +22,7 @@ export const mutex: Workload = {
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   },
 
-  sometimes: [...troubles, 'ticket.requeued', 'asked', 'write: FENCED_OUT'],
+  sometimes: [...troubles, 'ticket.requeued', 'asked'],
 
   judge(evidence) {
     const read = caseOf(evidence);
