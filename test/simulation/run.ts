@@ -59,7 +59,6 @@ class Run {
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
   readonly #scene: Scene;
-  #healedAt = Infinity;
   #lastMoment = 0;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
@@ -102,7 +101,6 @@ class Run {
           changes: this.#dump.changes,
           namespace,
           ttlMs: this.#plan.ttlMs,
-          healedAt: this.#healedAt,
         }),
       );
     } catch (error) {
@@ -142,7 +140,6 @@ class Run {
     for (const fault of lasting) strike(fault, this.#scene);
     this.#agenda = [];
     this.#note('healed', {});
-    this.#healedAt = this.#moment();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;

@@ -14,6 +14,7 @@ import type { LockKind } from '../history/lock-kinds.js';
 import { lockModel } from '../history/models/lock.js';
 import { type Entry, notesOf, type Operation, operationsOf, type Violation } from '../history/record.js';
 import { judgeByModel } from '../history/wgl.js';
+import { healedAt } from './struck.js';
 import type { Evidence } from './workload.js';
 
 /** One lock or election of a workload. */
@@ -52,16 +53,20 @@ export function judgeLines(read: Case, lines: readonly JudgedLine[]): Violation[
 }
 
 /** When all is well a client is told of a loss by a renewal, at the latest. Whoever says nothing more may have ended. */
-function lossBounds({ entries, ttlMs, healedAt = Infinity }: Case): Bounds {
+function lossBounds({ entries, ttlMs, lagMs = 0 }: Case): Bounds {
   const lastOf = new Map<string, number>();
   for (const entry of entries) if (entry.kind !== 'return') lastOf.set(entry.client, entry.at);
-  return { healedAt, boundMs: ttlMs, endedAt: (client) => lastOf.get(client) ?? 0 };
+  return {
+    healedAt: healedAt(entries),
+    boundMs: ttlMs + lagMs,
+    endedAt: (client) => lastOf.get(client) ?? 0,
+  };
 }
 
 function judgeLine(read: Case, { kind, folder, operations }: JudgedLine): Violation[] {
   if (operations.length === 0) return [];
-  const { changes, lives, namespace } = read;
-  const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives };
+  const { changes, lives, namespace, lagMs = 0 } = read;
+  const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives, lagMs };
   return [
     ...judgeHolding(evidence),
     ...judgeTokens(operations),

@@ -25,7 +25,7 @@ export const multiLock: Workload = {
     }
   },
 
-  sometimes: [...troubles],
+  sometimes: troubles,
 
   judge(evidence) {
     const read = caseOf(evidence);

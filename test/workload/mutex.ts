@@ -17,12 +17,12 @@ export const mutex: Workload = {
     const { random } = desk;
     const name = random.next() < 0.8 ? 'm' : 'delayed';
     // Two of one process queue locally.
-    const tasks = random.next() < 0.1 ? 2 : 1;
+    const tasks = random.next() < 0.2 ? 2 : 1;
     const ends = await Promise.allSettled(Array.from({ length: tasks }, () => round(desk, name)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   },
 
-  sometimes: [...troubles, 'ticket.requeued', 'asked', 'write: FENCED_OUT'],
+  sometimes: [...troubles, 'ticket.requeued', 'asked'],
 
   judge(evidence) {
     const read = caseOf(evidence);

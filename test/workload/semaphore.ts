@@ -31,7 +31,7 @@ export const semaphore: Workload = {
     }
   },
 
-  sometimes: [...troubles, 'write: FENCED_OUT'],
+  sometimes: troubles,
 
   judge(evidence) {
     const read = caseOf(evidence);
