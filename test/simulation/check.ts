@@ -5,15 +5,25 @@ import { dirname } from 'node:path';
 export interface Check {
   readonly name: string;
   readonly state: 'passed' | 'failed' | 'skipped';
+  /** What was counted or measured. */
+  readonly figures?: string;
   /** Why it was skipped. */
   readonly reason?: string;
 }
 
 /** Says what was tried, at once; for people. */
-export function tell(check: Check, details = ''): Check {
-  const mark = { passed: 'ok     ', failed: 'FAILED ', skipped: 'skipped' }[check.state];
-  console.log(`${mark} ${check.name}${details && `: ${details}`}${check.reason ? ` (${check.reason})` : ''}`);
+export function tell(check: Check): Check {
+  const { name, state, figures, reason } = check;
+  const mark = { passed: 'ok     ', failed: 'FAILED ', skipped: 'skipped' }[state];
+  console.log(
+    [`${mark} ${name}`, figures, reason].filter((part) => part !== undefined && part !== '').join(': '),
+  );
   return check;
+}
+
+/** @param isSo what is demanded */
+export function check(name: string, isSo: boolean, figures?: string): Check {
+  return tell({ name, state: isSo ? 'passed' : 'failed', ...(figures !== undefined && { figures }) });
 }
 
 /** In the form of a report of vitest: one reader sums up all suites. */

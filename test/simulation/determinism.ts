@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { Drain } from '../../src/testing/index.js';
 import type { Workload } from '../workload/workload.js';
-import { type Check, tell } from './check.js';
+import { type Check, check } from './check.js';
 import { draw, micro } from './plan.js';
 import { run } from './run.js';
 
@@ -37,11 +37,8 @@ export async function playTwice(workloads: readonly Workload[], seeds: number): 
       differing.push(`${workload.name} ${seed}`);
   }
   other.close();
-  const state = differing.length === 0 && hashes.size === seeds ? 'passed' : 'failed';
+  const isSo = differing.length === 0 && hashes.size === seeds;
   const details =
     differing.length > 0 ? `differ: ${differing.join(', ')}` : `${hashes.size} different traces`;
-  return tell(
-    { name: `${seeds} seeds go the same way twice, and under two ways of draining`, state },
-    details,
-  );
+  return check(`${seeds} seeds go the same way twice, and under two ways of draining`, isSo, details);
 }

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Check, tell } from './check.js';
+import { type Check, check } from './check.js';
 import type { Found, Search } from './mutant-worker.js';
 import type { Mutant } from './mutants.js';
 
@@ -20,7 +20,7 @@ export async function killMutants(mutants: readonly Mutant[]): Promise<Check[]> 
       const { what } = await search(mutant, seed, seed, hangMs);
       const pair = mutant.masks === undefined ? '' : `, together with: ${mutant.masks}`;
       const name = `mutant: ${mutant.name}${pair}: ${mutant.workload}, ${mutant.size}, seed ${seed}`;
-      checks.push(tell({ name, state: what === undefined ? 'failed' : 'passed' }, what?.slice(0, 120)));
+      checks.push(check(name, what !== undefined, what?.slice(0, 120)));
     }
   };
   await Promise.all([work(), work()]);

@@ -30,7 +30,7 @@ const namespace = 'conclave';
 /** Undoings are at most so late. */
 const sliceMs = 50;
 /** From the last fault on, everybody comes to a good end of a round within this: leases run out, penalties end. */
-const calmLimitMs = 60_000;
+const defaultCalmLimitMs = 60_000;
 /** Whoever is told to stop has stopped within this. */
 const endLimitMs = 60_000;
 /** What is left is done within this, though clocks that have jumped say that its time has not come. */
@@ -56,6 +56,8 @@ class Run {
   readonly #seats: SimulatedClient[] = [];
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
+  readonly #scene: Scene;
+  #healedAt = Infinity;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -65,10 +67,18 @@ class Run {
     this.#plan = plan;
     this.#workload = workload;
     this.#random = new Random(plan.seed).split(3);
-    this.#dump = new Dump(world, (change) => {
-      for (const client of this.#all) client.look(change);
+    this.#dump = new Dump(world, (change, together) => {
+      for (const client of this.#all) client.look(change, together);
     });
+    this.#scene = {
+      world,
+      peerAt: (seat) => this.#seat(seat).peer,
+      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
+      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
+      later: (afterMs, undo) => this.#later(afterMs, undo),
+    };
     world.allowKeys('app/');
+    world.allowKeys(`${namespace}/delay/`); // of a holder that was lost, until the next one
   }
 
   async play(): Promise<Outcome> {
@@ -85,6 +95,7 @@ class Run {
           changes: this.#dump.changes,
           namespace,
           ttlMs: this.#plan.ttlMs,
+          healedAt: this.#healedAt,
         }),
       );
     } catch (error) {
@@ -106,17 +117,10 @@ class Run {
   async #suffer(): Promise<void> {
     const { faults, clockRates, lengthMs } = this.#plan;
     clockRates.forEach((_, seat) => this.#sit(seat));
-    const scene: Scene = {
-      world: this.#world,
-      peerAt: (seat) => this.#seat(seat).peer,
-      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
-      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
-      later: (afterMs, undo) => this.#later(afterMs, undo),
-    };
     for (const fault of faults) {
       await this.#passUntil(fault.at);
       this.#note(fault.do, { ...fault });
-      strike(fault, scene);
+      strike(fault, this.#scene);
     }
     await this.#passUntil(lengthMs);
   }
@@ -124,10 +128,14 @@ class Run {
   /** Nothing is wrong any more: all make headway. */
   async #calm(): Promise<void> {
     const world = this.#world;
+    const { lasting = [], calmLimitMs = defaultCalmLimitMs } = this.#plan;
     world.mend();
     for (const { act } of this.#agenda.splice(0)) act(); // new clients among others
     world.mend();
+    for (const fault of lasting) strike(fault, this.#scene);
+    this.#agenda = [];
     this.#note('healed', {});
+    this.#healedAt = world.now();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;
@@ -141,12 +149,22 @@ class Run {
 
   async #end(): Promise<void> {
     const world = this.#world;
+    world.mend();
     this.#stopping.abort(new Error('the run ends'));
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
     await world.run(this.#seat(0).finish(), { limitMs: finishLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
     await world.run(closed, { limitMs: endLimitMs });
+    await this.#leasesEnd();
     await world[Symbol.asyncDispose]();
+  }
+
+  /** What somebody had who could not give it back goes with the lease. */
+  async #leasesEnd(): Promise<void> {
+    const world = this.#world;
+    const limit = world.now() + 2 * this.#plan.ttlMs;
+    while (world.engine.execute('leaseList', {}).leases.length > 0 && world.now() < limit)
+      await world.advance(sliceMs);
   }
 
   #sit(seat: number): void {

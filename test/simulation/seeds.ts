@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Workload } from '../workload/workload.js';
-import { type Check, tell } from './check.js';
+import { type Check, check } from './check.js';
 import type { Job, Report } from './worker.js';
 
 export interface SeedsOptions {
@@ -38,21 +38,16 @@ export async function playSeeds(options: SeedsOptions): Promise<Check[]> {
     for (const [what, count] of own.flatMap((one) => one.sometimes))
       counts.set(what, (counts.get(what) ?? 0) + count);
     const missing = sometimes.filter((what) => !counts.has(what));
+    const reached =
+      missing.length === 0
+        ? sometimes.map((what) => `${what} ${counts.get(what)}`).join(', ')
+        : `never: ${missing.join(', ')}`;
     return [
-      tell({ name: `${name}: no violation in any seed`, state: passed(failures.length === 0) }, figures),
-      tell({ name: `${name}: at least ${atLeast} seeds`, state: passed(small + large >= atLeast) }),
-      tell(
-        { name: `${name}: interesting states were reached`, state: passed(missing.length === 0) },
-        missing.length === 0
-          ? sometimes.map((what) => `${what} ${counts.get(what)}`).join(', ')
-          : `never: ${missing.join(', ')}`,
-      ),
+      check(`${name}: no violation in any seed`, failures.length === 0, figures),
+      check(`${name}: at least ${atLeast} seeds`, small + large >= atLeast),
+      check(`${name}: interesting states were reached`, missing.length === 0, reached),
     ];
   });
-}
-
-function passed(isSo: boolean): Check['state'] {
-  return isSo ? 'passed' : 'failed';
 }
 
 /** Rejects if the process ends before it has said of each workload what came of it. */
