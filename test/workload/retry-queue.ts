@@ -2,7 +2,7 @@ import { Jobs } from './jobs.js';
 import { judgeJobs } from './jobs-judge.js';
 import type { Evidence, Workload } from './workload.js';
 
-const keepMs = 5_000;
+const keepMs = 1_000;
 const limits = { attempts: 3, maxCrashes: 2 };
 const jobs = new Jobs('r', { keepMs, ...limits, backoff: { minMs: 40, maxMs: 200 } });
 
