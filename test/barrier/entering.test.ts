@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Conclave } from '../../src/index.js';
+import type { Conclave, WaitOptions } from '../../src/index.js';
 import { World } from '../../src/testing/index.js';
 import { fates, opened, watched } from '../lock/lines.js';
 import { outcome } from '../lock/observe.js';
@@ -14,7 +14,7 @@ async function meeting(world: World, parties: number, count: number = parties) {
   return clients.map((client) => ({
     client,
     barrier: client.cyclicBarrier('b', { parties }),
-    wait: () => outcome(client.cyclicBarrier('b', { parties }).wait()),
+    wait: (options: WaitOptions = {}) => outcome(client.cyclicBarrier('b', { parties }).wait(options)),
   }));
 }
 
@@ -393,6 +393,24 @@ describe('a round', () => {
     world.heal(a.client);
     await world.advance(10_000);
     await expectClean(world, [b, c]);
+  });
+
+  it('may keep that somebody had left when its last one dies; that is no leak, and the next round removes it', async () => {
+    await using world = await World.open();
+    const [a, b] = await two(world);
+    const leaveAlone = async (): Promise<void> => {
+      const [dying, leaving] = await two(world, 3);
+      void dying.wait();
+      await world.settle();
+      await world.run(leaving.wait({ timeoutMs: 50 }));
+      world.crash(dying.client);
+      await world.advance(2 * ttlMs);
+      expect(await keysBelow(world, cyclicAt('b'))).toEqual(['left']);
+    };
+
+    await leaveAlone();
+    await expectClean(world, [a, b]);
+    await leaveAlone();
   });
 
   it('leaves no more than a few keys however many rounds follow each other', async () => {

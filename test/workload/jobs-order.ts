@@ -18,7 +18,7 @@ export function judgeOrder(evidence: JobsEvidence): Violation[] {
     ...(isFresh ? [...overtaken(evidence), ...lessUrgent(evidence)] : []).map(rule('I5 order')),
     ...tooEarly(evidence).map(rule('I5 delay')),
     ...groupsAtOnce(evidence).map(rule('I5 group')),
-    ...notWoken(evidence).map(rule('I9')),
+    ...[...notWoken(evidence), ...tooLate(evidence)].map(rule('I9')),
   ];
 }
 
@@ -148,4 +148,25 @@ function notWoken({ jobs, operations, entries }: JobsEvidence): string[] {
         ),
     ),
   );
+}
+
+/** Once nothing is wrong, a job that waits for its time is ready soon after it. */
+function tooLate({ jobs, entries }: JobsEvidence): string[] {
+  if (isStruck(entries, 'jumpWall')) return [];
+  const calm = healedAt(entries) + recoveryMs;
+  return jobs.flatMap(({ tag, content, places, body }) => {
+    // Not later than it was put: what it was to wait ends then, or sooner.
+    const wallAhead = numberOf(content, 'enqueuedAt') - body.createdAt;
+    return places.flatMap(({ kind, life }) => {
+      if (kind !== 'delayed') return [];
+      const due = dueIn(life.key) - wallAhead;
+      const latest = Math.max(calm, due * 1.1) + wakeUpMs;
+      return life.deletedAt <= latest ? [] : [`${tag} was due at ${due}, and was ready at ${life.deletedAt}`];
+    });
+  });
+}
+
+/** By the wall clock of whoever has put it. */
+function dueIn(key: string): number {
+  return parseInt(/\/delayed\/([0-9a-f]+)\//.exec(key)?.[1] ?? '', 16);
 }

@@ -2,7 +2,7 @@ import { Jobs } from './jobs.js';
 import { judgeJobs } from './jobs-judge.js';
 import type { Evidence, Workload } from './workload.js';
 
-const keepMs = 5_000;
+const keepMs = 1_000;
 const jobs = new Jobs('q', { keepMs });
 
 /** Jobs in the order in which they were put; some in groups, of which one runs at a time. */
