@@ -51,7 +51,7 @@ export interface MemberStatus {
 }
 
 /** What one member thinks, whatever the others do. */
-export async function statusByGateway(endpoint: string, timeoutMs = 1_000): Promise<MemberStatus> {
+export async function statusByGateway(endpoint: string, timeoutMs = 500): Promise<MemberStatus> {
   const answer = await callGateway(endpoint, 'maintenance/status', {}, timeoutMs);
   const {
     header,

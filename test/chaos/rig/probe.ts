@@ -46,10 +46,7 @@ export class Probe {
   }
 
   /** What a member says to a read that it answers by itself, or to a put. */
-  ask(
-    member: number,
-    { timeoutMs = 500, put }: { timeoutMs?: number; put?: string } = {},
-  ): Promise<Answer> {
+  ask(member: number, { timeoutMs = 500, put }: { timeoutMs?: number; put?: string } = {}): Promise<Answer> {
     const endpoint = this.#rig.endpointsFor(this.#place)[member];
     return this.#call({ endpoint, timeoutMs, put }) as Promise<Answer>;
   }

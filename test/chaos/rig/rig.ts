@@ -146,7 +146,7 @@ export class Rig implements AsyncDisposable {
   /**
    * The member that leads, as the answering member of the highest term says: others may take themselves for it.
    *
-   * @returns nothing if nobody who answers within a second knows one
+   * @returns nothing if nobody who answers within half a second knows one
    */
   async leader(): Promise<number | undefined> {
     const asked = await Promise.allSettled(this.endpoints.map((each) => statusByGateway(each)));
