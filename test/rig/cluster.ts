@@ -25,9 +25,23 @@ export interface ClusterOptions {
   readonly clientCertificates?: boolean;
   /** Enables auth once the cluster is up, with a user `root` of this password. @default no auth */
   readonly rootPassword?: string;
+  /** Disks are written as in production, for faults of disks to have an effect. @default false */
+  readonly fsync?: boolean;
+  /** Members live elsewhere than on free loopback ports. */
+  readonly housing?: Housing;
 }
 
-/** A real etcd cluster on free loopback ports, in a directory of its own, without fsync. */
+/** Where the members of a cluster live, each list in their order. */
+export interface Housing {
+  /** Where clients and peers find them, at ports 2379 and 2380. */
+  readonly hosts: readonly string[];
+  /** What a command begins with to be run there. */
+  readonly enter: readonly (readonly string[])[];
+  /** Where this process finds them. */
+  readonly endpoints: readonly string[];
+}
+
+/** A real etcd cluster on free loopback ports, in a directory of its own; unless said otherwise without fsync. */
 export class Cluster implements AsyncDisposable {
   /** Client addresses in the order of the members. */
   readonly endpoints: readonly string[];
@@ -38,15 +52,21 @@ export class Cluster implements AsyncDisposable {
   #root: string | undefined;
 
   private constructor(options: ClusterOptions, directory: string, ports: readonly number[]) {
-    const { members = 1, version = 'installed', certificates } = options;
+    const { members = 1, version = 'installed', certificates, housing, fsync = false } = options;
     const scheme = certificates ? 'https' : 'http';
     const names = Array.from({ length: members }, (_, i) => `m${i}`);
-    const clients = ports.slice(0, members).map((port) => `${scheme}://127.0.0.1:${port}`);
-    const peers = ports.slice(members).map((port) => `http://127.0.0.1:${port}`);
+    const clientPorts = ports.slice(0, members).map((port) => `127.0.0.1:${port}`);
+    const peerPorts = ports.slice(members).map((port) => `127.0.0.1:${port}`);
+    const clients = (housing?.hosts.map((host) => `${host}:2379`) ?? clientPorts).map(
+      (address) => `${scheme}://${address}`,
+    );
+    const peers = (housing?.hosts.map((host) => `${host}:2380`) ?? peerPorts).map(
+      (address) => `http://${address}`,
+    );
     const initial = names.map((name, i) => `${name}=${peers[i]!}`).join(',');
     this.#options = options;
     this.#directory = directory;
-    this.endpoints = clients;
+    this.endpoints = housing?.endpoints ?? clients;
     this.#members = names.map((name, i) => {
       const client = clients[i]!;
       const peer = peers[i]!;
@@ -57,13 +77,13 @@ export class Cluster implements AsyncDisposable {
         `--listen-peer-urls=${peer}`,
         `--initial-advertise-peer-urls=${peer}`,
         `--initial-cluster=${initial}`,
-        '--unsafe-no-fsync',
+        ...(fsync ? [] : ['--unsafe-no-fsync']),
         '--logger=zap',
         '--log-level=error',
         ...tlsFlags(options),
         ...(options.flags ?? []),
       ];
-      return new Member(programOf(version), join(directory, name), flags);
+      return new Member(programOf(version), join(directory, name), flags, housing?.enter[i]);
     });
     process.once('exit', this.#onExit);
   }
@@ -71,7 +91,7 @@ export class Cluster implements AsyncDisposable {
   /** Resolves when every member serves linearizable reads. A port lost to somebody else is tried again elsewhere. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     for (let attempt = 1; ; attempt++) {
-      const ports = await freePorts((options.members ?? 1) * 2);
+      const ports = options.housing ? [] : await freePorts((options.members ?? 1) * 2);
       const cluster = new Cluster(options, mkdtempSync(join(tmpdir(), 'conclave-etcd-')), ports);
       try {
         for (const member of cluster.#members) member.start();
@@ -83,6 +103,16 @@ export class Cluster implements AsyncDisposable {
         if (attempt === 3) throw error;
       }
     }
+  }
+
+  /** The process of a member, if it runs. */
+  pid(member: number): number | undefined {
+    return this.#member(member).pid;
+  }
+
+  /** Where a member keeps its data. */
+  directory(member: number): string {
+    return this.#member(member).directory;
   }
 
   /** SIGKILL. Resolves when the process is gone. */

@@ -9,15 +9,19 @@ const guardScript = 'read -r line; kill -9 "$0"; rm -rf "$1"; rmdir "$(dirname "
  */
 export class Member {
   #program: string;
-  readonly #directory: string;
+  /** Where it keeps its data. */
+  readonly directory: string;
   readonly #args: readonly string[];
+  readonly #enter: readonly string[];
   #process: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
   #log = '';
 
-  constructor(program: string, directory: string, args: readonly string[]) {
+  /** @param enter what a command begins with to be run where the member lives; it must become the command's process */
+  constructor(program: string, directory: string, args: readonly string[], enter: readonly string[] = []) {
     this.#program = program;
-    this.#directory = directory;
+    this.directory = directory;
+    this.#enter = enter;
     this.#args = [`--data-dir=${directory}`, ...args];
   }
 
@@ -30,9 +34,15 @@ export class Member {
     return this.#process !== undefined;
   }
 
+  /** Of etcd itself; nothing while it does not run. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   start(): void {
     if (this.#process) throw new Error('this member is running');
-    const etcd = spawn(this.#program, this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [program = this.#program, ...args] = [...this.#enter, this.#program, ...this.#args];
+    const etcd = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = etcd;
     etcd.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-4_000);
@@ -42,7 +52,7 @@ export class Member {
       this.#forget(etcd);
     });
     etcd.once('exit', () => this.#forget(etcd));
-    this.#guard = spawn('sh', ['-c', guardScript, String(etcd.pid), this.#directory], {
+    this.#guard = spawn('sh', ['-c', guardScript, String(etcd.pid), this.directory], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     this.#guard.unref();

@@ -4,6 +4,7 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
  * - `pass`: forwards both ways
  * - `silent`: swallows both directions and keeps every connection open, as a network that drops packets does; neither
  *   side hears that the other one hangs up. Connections that lost bytes are reset when this mode ends
+ * - `mute-requests`, `mute-answers`: the same in one direction only; the other one passes
  * - `refuse`: cuts what is open and refuses new connections
  * - `drop-response`: forwards requests, swallows answers, and resets the connection `resetAfterMs` after the first
  *   swallowed byte: the request is done and its caller cannot know
@@ -12,6 +13,8 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 export type ProxyMode =
   | 'pass'
   | 'silent'
+  | 'mute-requests'
+  | 'mute-answers'
   | 'refuse'
   | { readonly kind: 'drop-response'; readonly resetAfterMs: number }
   | { readonly kind: 'delay'; readonly delayMs: number };
@@ -55,15 +58,17 @@ export class Proxy implements AsyncDisposable {
     return this.#accepted;
   }
 
-  /** What was lost in `silent` and `drop-response`, both ways together: a sign that a request is under way. */
+  /** What was lost in modes other than `pass`, `refuse` and `delay`, both ways together: a sign that a request is under way. */
   get swallowedBytes(): number {
     return this.#swallowedBytes;
   }
 
   /** Takes effect at once, also for connections that are open. */
   async set(mode: ProxyMode): Promise<void> {
+    // Whoever missed something must not hear what came after it.
+    const isStillMute = isMuting(mode) && (mode === this.#mode || !isMuting(this.#mode));
     this.#mode = mode;
-    if (mode !== 'silent') for (const pair of [...this.#pairs]) if (pair.damaged) this.#reset(pair);
+    if (!isStillMute) for (const pair of [...this.#pairs]) if (pair.damaged) this.#reset(pair);
     if (mode === 'refuse') {
       const server = this.#server;
       this.#server = undefined;
@@ -100,7 +105,7 @@ export class Proxy implements AsyncDisposable {
   }
 
   #request(pair: Pair, bytes: Buffer): void {
-    if (this.#mode === 'silent') this.#swallow(pair, bytes);
+    if (this.#mode === 'silent' || this.#mode === 'mute-requests') this.#swallow(pair, bytes);
     else this.#forward(pair.upstream, bytes);
   }
 
@@ -108,7 +113,8 @@ export class Proxy implements AsyncDisposable {
     const mode = this.#mode;
     const dropping = typeof mode === 'object' && mode.kind === 'drop-response';
     if (dropping && !pair.damaged) this.#later(mode.resetAfterMs, () => this.#reset(pair));
-    if (dropping || mode === 'silent' || pair.damaged) this.#swallow(pair, bytes);
+    const isMute = mode === 'silent' || mode === 'mute-answers';
+    if (dropping || isMute || (pair.damaged && !isMuting(mode))) this.#swallow(pair, bytes);
     else this.#forward(pair.client, bytes);
   }
 
@@ -126,7 +132,7 @@ export class Proxy implements AsyncDisposable {
   }
 
   #ended(pair: Pair): void {
-    if (this.#mode === 'silent') pair.damaged = true;
+    if (isMuting(this.#mode)) pair.damaged = true;
     else this.#reset(pair);
   }
 
@@ -149,6 +155,11 @@ interface Pair {
   readonly upstream: Socket;
   /** Bytes, or the end, of one side never reached the other. */
   damaged: boolean;
+}
+
+/** Whether a side may miss something without a sign. */
+function isMuting(mode: ProxyMode): boolean {
+  return mode === 'silent' || mode === 'mute-requests' || mode === 'mute-answers';
 }
 
 function listen(port: number): Promise<Server> {
