@@ -1,0 +1,49 @@
+import { numberOf, textOf } from './facts.js';
+import { endsOf } from './lock-calls.js';
+import type { ElectionCall } from './models/election.js';
+import type { Change, Operation } from './record.js';
+import type { Timed } from './wgl.js';
+
+/**
+ * What the model of an election has to explain: as `lockCalls` for locks. A candidate that was not told that it leads (it
+ * gave up, or nobody knows) may have led for a while, and been seen.
+ *
+ * @param operations of one election
+ */
+export function electionCalls(
+  operations: readonly Operation[],
+  changes: readonly Change[],
+): Timed<ElectionCall>[] {
+  const grants = operations.filter(({ call, outcome }) => call === 'campaign' && outcome === 'ok');
+  const ends = endsOf(
+    grants.map((grant) => ({ ...grant, key: textOf(grant.output, 'key') })),
+    operations.filter(({ call }) => call === 'resign'),
+    changes,
+  );
+  const calls = ends.map(({ kind, key, ...time }): Timed<ElectionCall> => {
+    return { ...time, call: { kind: kind === 'release' ? 'resign' : 'expire', key } };
+  });
+  for (const operation of operations) {
+    const call = callOf(operation);
+    if (!call) continue;
+    const { client, invokedAt: from, outcome, returnedAt } = operation;
+    calls.push({ client, from, to: outcome === 'ok' ? returnedAt : Infinity, call });
+  }
+  return calls;
+}
+
+function callOf({ call, outcome, input, output }: Operation): ElectionCall | undefined {
+  const isKnown = outcome === 'ok';
+  if (call === 'campaign') {
+    const value = textOf(input, 'value');
+    if (!isKnown) return { kind: 'campaign', key: undefined, token: undefined, value };
+    return { kind: 'campaign', key: textOf(output, 'key'), token: numberOf(output, 'token'), value };
+  }
+  if (call === 'proclaim' && outcome !== 'no')
+    return { kind: 'proclaim', key: textOf(input, 'key'), value: textOf(input, 'value') };
+  if (call === 'leader' && isKnown) {
+    const token = numberOf(output, 'token');
+    return { kind: 'leader', token: Number.isNaN(token) ? undefined : token, value: textOf(output, 'value') };
+  }
+  return undefined;
+}

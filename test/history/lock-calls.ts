@@ -1,0 +1,90 @@
+import { numberOf, textOf } from './facts.js';
+import type { LockKind } from './lock-kinds.js';
+import type { LockCall } from './models/lock.js';
+import type { Change, Operation } from './record.js';
+import type { Timed } from './wgl.js';
+
+/**
+ * What the model of a lock has to explain.
+ *
+ * - An `acquire` of unknown outcome is left out: whatever it took, nobody was told a token of it, and it only stood in
+ *   others' way. The same goes for a `write`, which changes nothing for others.
+ * - A hold ends by its release, or, when its key was deleted without one, by itself at a time between its grant and the moment
+ *   when that was seen: the environment's doing.
+ *
+ * @param operations of one lock
+ * @param changes all of them; only the moments are used at which keys that were granted were seen to be deleted
+ */
+export function lockCalls(
+  kind: LockKind,
+  operations: readonly Operation[],
+  changes: readonly Change[],
+): Timed<LockCall>[] {
+  const grants = operations.filter(({ call, outcome }) => call === 'acquire' && outcome === 'ok');
+  const ends = endsOf(
+    grants.map((grant) => ({ ...grant, key: textOf(grant.output, 'key') })),
+    operations.filter(({ call }) => call === 'release'),
+    changes,
+  );
+  const calls: Timed<LockCall>[] = ends.map(({ kind, key, ...time }) => ({ ...time, call: { kind, key } }));
+  for (const { call, outcome, client, input, output, invokedAt: from, returnedAt: to } of operations) {
+    if (outcome !== 'ok') continue;
+    if (call === 'acquire') {
+      const acquire = {
+        key: textOf(output, 'key'),
+        token: numberOf(output, 'token'),
+        weight: kind.weightOf(input),
+      };
+      calls.push({ client, from, to, call: { kind: 'acquire', ...acquire } });
+    } else if (call === 'write') {
+      const write = { key: textOf(input, 'key'), token: numberOf(input, 'token') };
+      calls.push({ client, from, to, call: { kind: 'write', ...write } });
+    }
+  }
+  return calls;
+}
+
+/** What was held, from the call that was granted it. */
+export interface Held {
+  readonly key: string;
+  readonly client: string;
+  readonly invokedAt: number;
+}
+
+/** How a hold ended, and when. */
+export interface HoldEnd {
+  readonly kind: 'release' | 'expire';
+  readonly key: string;
+  readonly client: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** @param releases calls that give back the key in their input, whatever became of them */
+export function endsOf(
+  grants: readonly Held[],
+  releases: readonly Operation[],
+  changes: readonly Change[],
+): HoldEnd[] {
+  const holds = new Map<string, Held>();
+  // Of a re-entrant hold the first.
+  for (const grant of grants) if (!holds.has(grant.key)) holds.set(grant.key, grant);
+  const deletedAt = new Map<string, number>();
+  for (const { type, key, at } of changes) if (type === 'delete' && holds.has(key)) deletedAt.set(key, at);
+  const releaseOf = new Map<string, Operation>();
+  for (const release of releases) {
+    const key = textOf(release.input, 'key');
+    // One that began when the key was gone already has not done it.
+    if (release.outcome === 'no' || release.invokedAt > (deletedAt.get(key) ?? Infinity)) continue;
+    // The last: those before it have ended a re-entrant hold within. But one that is sure to have done it goes first.
+    if (releaseOf.get(key)?.outcome !== 'ok' || release.outcome === 'ok') releaseOf.set(key, release);
+  }
+  return [...holds.values()].flatMap(({ key, client, invokedAt }): HoldEnd[] => {
+    const deleted = deletedAt.get(key);
+    const release = releaseOf.get(key);
+    if (release && (release.outcome === 'ok' || deleted === undefined))
+      return [{ kind: 'release', key, client, from: release.invokedAt, to: release.returnedAt }];
+    if (deleted === undefined) return [];
+    return [{ kind: 'expire', key, client, from: Math.min(invokedAt, deleted), to: deleted }];
+  });
+}
