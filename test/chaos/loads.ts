@@ -8,13 +8,22 @@ export interface RealDesk extends Desk {
 
 const folders = ['../workload', './loads'];
 
-/** The workload of this name: `name` is that of its file, or of its export. @throws RangeError if there is none */
+/** The workload of this name: in a file of that name, or of what follows its first hyphen. @throws RangeError if there is none */
 export async function workloadNamed(name: string): Promise<Workload> {
   for (const folder of folders) {
-    const found = Object.values(await modulesOf(`${folder}/${name}.js`)).find(isWorkload);
+    const found = await find(folder, name);
     if (found) return found;
   }
   throw new RangeError(`there is no workload '${name}'`);
+}
+
+async function find(folder: string, name: string): Promise<Workload | undefined> {
+  for (const file of [name, name.slice(name.indexOf('-') + 1)]) {
+    const workloads = Object.values(await modulesOf(`${folder}/${file}.js`)).filter(isWorkload);
+    const found = workloads.find((each) => each.name === name);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 async function modulesOf(path: string): Promise<object> {

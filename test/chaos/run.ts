@@ -77,7 +77,6 @@ export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[
     if (possible.length === 0) await passed(length);
     else schedule.push(await strike(stage, pick(chance, possible), { random: chance, length }));
   }
-  await passed(Infinity);
   return schedule;
 }
 

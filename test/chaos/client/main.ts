@@ -57,6 +57,7 @@ process.on('message', (order: Order) => {
   if (order.order === 'aim') probes.aim(order.aim);
   else stopping.abort(new Error('the run ends'));
 });
+process.once('SIGTERM', () => stopping.abort(new Error('the process is to end')));
 process.once('disconnect', () => {
   if (!stopping.signal.aborted) process.exit(1); // nobody is left to play for
 });

@@ -76,7 +76,7 @@ export class Seat {
   }
 
   #claim<H extends Hold>(on: string, hold: H): H {
-    this.#claims = this.#claims.filter((each) => !each.hold.signal.aborted);
+    this.#claims = this.#claims.filter((each) => each.hold.isHeld());
     this.#claims.push({ on, hold });
     return this.#scribe.claim(on, hold);
   }
