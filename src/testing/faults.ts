@@ -85,7 +85,8 @@ export abstract class Faults extends StoreFaults {
   /** Undoes every `partition` and `staleTerms`, of the way to one member or to all. */
   heal(client: Party, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
     for (const route of routes(this.disturb('heal', client), endpoint)) {
-      route.isRefusing = route.isStale = false;
+      route.isRefusing = false;
+      route.staleTerm = undefined;
       route.unblock('partition');
     }
   }
@@ -110,10 +111,12 @@ export abstract class Faults extends StoreFaults {
 
   /**
    * The client's renewals reach a member that led before and does not know that it leads no more: it answers from its own
-   * books, in the raft term before, with the full TTL and without effect on the lease. Undone by `heal`.
+   * books, in the raft term before this one, with the full TTL and without effect on the lease. Undone by `heal`.
    */
   staleTerms(client: Party, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
-    for (const route of routes(this.disturb('stale terms', client), endpoint)) route.isStale = true;
+    const { raftTerm } = this.engine.execute('status', {}).header;
+    for (const route of routes(this.disturb('stale terms', client), endpoint))
+      route.staleTerm = raftTerm - 1n;
   }
 
   // Single requests

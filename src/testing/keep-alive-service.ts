@@ -48,7 +48,8 @@ export class KeepAliveService implements Stream<FatedRenewal> {
   send({ command, verdict }: FatedRenewal): void {
     if (this.#isMute) return;
     if (verdict?.fate.kind === 'lose-request') return this.#lose(verdict);
-    if (this.#parts.route.isStale) return void this.#answerFromOldBooks(command, verdict);
+    const { staleTerm } = this.#parts.route;
+    if (staleTerm !== undefined) return void this.#answerFromOldBooks(command, staleTerm, verdict);
     this.#verdicts.push(verdict);
     this.#stream.send(command);
   }
@@ -71,7 +72,11 @@ export class KeepAliveService implements Stream<FatedRenewal> {
     if (!isSilent) this.#parts.onBreak();
   }
 
-  async #answerFromOldBooks({ lease }: KeepAliveCommand, verdict: Verdict | undefined): Promise<void> {
+  async #answerFromOldBooks(
+    { lease }: KeepAliveCommand,
+    raftTerm: bigint,
+    verdict: Verdict | undefined,
+  ): Promise<void> {
     const { inner, route } = this.#parts;
     const request = { id: lease, keys: false };
     const options = { signal, requireLeader: false };
@@ -81,7 +86,7 @@ export class KeepAliveService implements Stream<FatedRenewal> {
       request,
       options,
     );
-    const staleHeader = { ...header, raftTerm: header.raftTerm - 1n };
+    const staleHeader = { ...header, raftTerm };
     this.#answer({ header: staleHeader, lease, ttlSeconds: grantedTtlSeconds }, verdict);
   }
 }

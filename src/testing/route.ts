@@ -33,8 +33,8 @@ export class Route {
   readonly renewalLag: Path;
   /** New calls fail at once, and surely were not sent. */
   isRefusing = false;
-  /** Renewals are answered in the raft term before, and have no effect. */
-  isStale = false;
+  /** Renewals are answered in this raft term, which is over, and have no effect. */
+  staleTerm: bigint | undefined;
   /** Undefined: the member is up to date. */
   lag: Lag | undefined;
   #lateCopies = 0;

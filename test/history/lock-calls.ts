@@ -9,6 +9,7 @@ import type { Timed } from './wgl.js';
  *
  * - An `acquire` of unknown outcome is left out: whatever it took, nobody was told a token of it, and it only stood in
  *   others' way. The same goes for a `write`, which changes nothing for others.
+ * - A `downgrade`, of a writer to a reader, may have been done if its outcome is unknown: it lets others in.
  * - A hold ends by its release, or, when its key was deleted without one, by itself at a time between its grant and the moment
  *   when that was seen: the environment's doing.
  *
@@ -28,6 +29,10 @@ export function lockCalls(
   );
   const calls: Timed<LockCall>[] = ends.map(({ kind, key, ...time }) => ({ ...time, call: { kind, key } }));
   for (const { call, outcome, client, input, output, invokedAt: from, returnedAt: to } of operations) {
+    if (call === 'downgrade' && outcome !== 'no') {
+      const weight = kind.weightOf({ mode: 'read' });
+      calls.push({ client, from, to, call: { kind: 'downgrade', key: textOf(input, 'key'), weight } });
+    }
     if (outcome !== 'ok') continue;
     if (call === 'acquire') {
       const acquire = {

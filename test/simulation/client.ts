@@ -54,10 +54,13 @@ export class SimulatedClient {
   }
 
   /** S1: what says that it is held stands in the store. */
-  look({ key, type, revision }: Change): void {
+  look({ key, type, revision }: Change, together: readonly Change[]): void {
     const hold = this.#claims.get(key);
     if (hold === undefined || type === 'put') return;
     this.#claims.delete(key);
+    // A reader that becomes a writer.
+    const isNext = (each: Change): boolean => each.type === 'put' && each.revision === revision;
+    if (together.some((each) => isNext(each) && ownerOf(each.key) === ownerOf(key))) return;
     const { world, ttlMs, report } = this.#parts;
     const isExcused = world.now() < this.#robbedAt + ttlMs + excuseMs;
     if (this.peer.activity !== 'running' || isExcused || !hold.isHeld()) return;
@@ -87,7 +90,12 @@ export class SimulatedClient {
 
   #desk(): Desk {
     const { name, random, stopping, world, write } = this.#parts;
-    const scribe = new Scribe(name, { now: () => world.now(), write });
+    const scribe = new Scribe(name, {
+      now: () => world.now(),
+      write: (entry) => {
+        if (this.peer.activity !== 'crashed') write(entry); // the end of the run is no news to the dead
+      },
+    });
     return {
       name,
       conclave: this.#conclave,
@@ -115,6 +123,11 @@ export class SimulatedClient {
       stopping.addEventListener('abort', end, { once: true });
     });
   }
+}
+
+/** The line and the session of a ticket. */
+function ownerOf(ticket: string): string {
+  return ticket.slice(0, ticket.lastIndexOf('-'));
 }
 
 function describe(error: unknown): string {

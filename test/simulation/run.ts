@@ -54,6 +54,7 @@ class Run {
   readonly #seats: SimulatedClient[] = [];
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
+  #healedAt = Infinity;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -63,10 +64,11 @@ class Run {
     this.#plan = plan;
     this.#workload = workload;
     this.#random = new Random(plan.seed).split(3);
-    this.#dump = new Dump(world, (change) => {
-      for (const client of this.#all) client.look(change);
+    this.#dump = new Dump(world, (change, together) => {
+      for (const client of this.#all) client.look(change, together);
     });
     world.allowKeys('app/');
+    world.allowKeys(`${namespace}/delay/`); // of a holder that was lost, until the next one
   }
 
   async play(): Promise<Outcome> {
@@ -83,6 +85,7 @@ class Run {
           changes: this.#dump.changes,
           namespace,
           ttlMs: this.#plan.ttlMs,
+          healedAt: this.#healedAt,
         }),
       );
     } catch (error) {
@@ -124,6 +127,7 @@ class Run {
     world.mend();
     for (const { act } of this.#agenda.splice(0)) act(); // new clients among others
     world.mend();
+    this.#healedAt = world.now();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
     const limit = world.now() + calmLimitMs;
@@ -141,7 +145,16 @@ class Run {
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
     await world.run(closed, { limitMs: endLimitMs });
+    await this.#leasesEnd();
     await world[Symbol.asyncDispose]();
+  }
+
+  /** What somebody had who could not give it back goes with the lease. */
+  async #leasesEnd(): Promise<void> {
+    const world = this.#world;
+    const limit = world.now() + 2 * this.#plan.ttlMs;
+    while (world.engine.execute('leaseList', {}).leases.length > 0 && world.now() < limit)
+      await world.advance(sliceMs);
   }
 
   #sit(seat: number): void {

@@ -10,7 +10,7 @@ export interface Scene {
   readonly peerAt: (seat: number) => Peer;
   /** It has crashed: somebody else takes its seat after so long. */
   readonly replace: (seat: number, afterMs: number) => void;
-  /** Its leases are about to end before their time. */
+  /** Its leases are about to end before their time, or it cannot know how much time has passed. */
   readonly robbed: (peer: Peer) => void;
   /** Has something done after so long. */
   readonly later: (afterMs: number, undo: () => void) => void;
@@ -45,7 +45,9 @@ export function strike(fault: Fault, scene: Scene): void {
       world.crash(peer);
       return scene.replace(fault.by, fault.forMs);
     case 'jumpWall':
-      return world.jumpWall(peer, fault.ms);
+      world.jumpWall(peer, fault.ms);
+      if (fault.ms < 0) jumpedBack(peer, scene);
+      return;
     case 'breakStreams':
       return world.breakStreams(peer, fault.kind);
     case 'expire':
@@ -94,10 +96,25 @@ function compact(world: World): void {
   world.compact();
 }
 
-function stop(how: 'pause' | 'suspend', peer: Peer, forMs: number, { world, later }: Scene): void {
+function stop(how: 'pause' | 'suspend', peer: Peer, forMs: number, scene: Scene): void {
+  const { world, later } = scene;
   if (peer.activity !== 'running') return;
+  const since = world.now() - longestTtlMs;
   world[how](peer);
-  later(forMs, () => world.resume(peer));
+  later(forMs, () => {
+    world.resume(peer);
+    if ((backAt.get(peer) ?? -Infinity) >= since) scene.robbed(peer);
+  });
+}
+
+const longestTtlMs = 3_000;
+/** When its wall clock was last set back. */
+const backAt = new WeakMap<Peer, number>();
+
+/** A machine that sleeps while its wall clock is set back cannot know that it has slept. */
+function jumpedBack(peer: Peer, { world, robbed }: Scene): void {
+  backAt.set(peer, world.now());
+  robbed(peer);
 }
 
 /** However recently they were renewed. */

@@ -354,6 +354,19 @@ describe('a renewal', () => {
     await end();
   });
 
+  it('answered by a deposed leader has the same old term when there is a third one', async () => {
+    await using world = await World.open();
+    const { peer, renew, inbox, end } = await renewing(world);
+    const old = world.engine.raftTerm - 1n;
+    world.staleTerms(peer);
+    world.leaderChange();
+    renew();
+    await world.settle();
+    expect(inbox.messages).toMatchObject([{ header: { raftTerm: old } }]);
+    world.heal(peer);
+    await end();
+  });
+
   it('counts anew for every lease when the leader changes', async () => {
     await using world = await World.open();
     const { remaining, end } = await renewing(world);

@@ -1,43 +1,54 @@
-import { get, put } from '../../src/index.js';
-import type { Violation } from '../history/record.js';
-import type { Workload } from './workload.js';
+import type { LockOptions } from '../../src/index.js';
+import * as kinds from '../history/lock-kinds.js';
+import { caseOf, judgeLines } from './judge-lines.js';
+import { acquire, count, giveBack, patienceOf, troubles } from './locking.js';
+import type { Desk, Workload } from './workload.js';
 
-const name = 'm';
-/** Outside of the namespace: what the lock protects. */
-const register = 'app/m';
+/** Most want the first. */
+const names = ['m', 'delayed'] as const;
+type Name = (typeof names)[number];
+const optionsOf: Readonly<Record<Name, LockOptions>> = { m: {}, delayed: { lockDelayMs: 300 } };
 
-/** A register under a mutex: read and written only under its fence. */
+/** Counters under mutexes: read and written only under their fence. */
 export const mutex: Workload = {
   name: 'mutex',
 
   async turn(desk) {
-    const { random, signal, conclave } = desk;
-    const timeoutMs = random.next() < 0.2 ? Math.floor(random.between(0, 500)) : undefined;
-    const hold = await desk.call(
-      'acquire',
-      name,
-      {},
-      () => conclave.mutex(name).acquire({ signal, ...(timeoutMs !== undefined && { timeoutMs }) }),
-      ({ key, fencingToken }) => ({ key, token: Number(fencingToken) }),
-    );
-    desk.claim(name, hold);
-    const held = { key: hold.key, token: Number(hold.fencingToken) };
-    try {
-      for (let writes = Math.floor(random.between(0, 3)); writes > 0; writes--) {
-        await desk.pause(random.between(0, 400));
-        const value = JSON.stringify({ token: held.token, client: desk.name });
-        await desk.call(
-          'write',
-          name,
-          held,
-          () => hold.commit([get(register), put(register, value)]),
-          ({ header }) => ({ revision: Number(header.revision) }),
-        );
-      }
-    } finally {
-      await desk.call('release', name, held, () => hold.release()).catch(() => {});
-    }
+    const { random } = desk;
+    const name = random.next() < 0.8 ? 'm' : 'delayed';
+    // Two of one process queue locally.
+    const tasks = random.next() < 0.1 ? 2 : 1;
+    const ends = await Promise.allSettled(Array.from({ length: tasks }, () => round(desk, name)));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   },
 
-  judge: (): readonly Violation[] => [],
+  sometimes: [...troubles, 'ticket.requeued', 'asked', 'write: FENCED_OUT'],
+
+  judge(evidence) {
+    const read = caseOf(evidence);
+    const lines = names.map((name) => {
+      const operations = read.operations.filter(({ on }) => on === name);
+      return { kind: kinds.mutex, folder: `lock/${name}/`, operations };
+    });
+    return judgeLines(read, lines);
+  },
 };
+
+async function round(desk: Desk, name: Name): Promise<void> {
+  const lock = desk.conclave.mutex(name, optionsOf[name]);
+  if (desk.random.next() < 0.05) {
+    await desk.call('ask', name, {}, () => desk.conclave.requestRelease('mutex', name));
+    return;
+  }
+  const isTry = desk.random.next() < 0.1;
+  const wait = patienceOf(desk);
+  const hold = await acquire(desk, name, {}, () =>
+    isTry ? lock.tryAcquire({ signal: wait.signal }) : lock.acquire(wait),
+  );
+  hold.releaseRequested.addEventListener('abort', () => desk.note('asked', name), { once: true });
+  try {
+    await count(desk, name, hold, `app/${name}`);
+  } finally {
+    await giveBack(desk, name, hold);
+  }
+}

@@ -12,6 +12,8 @@ export interface Paper {
 export class Scribe implements Pick<Desk, 'name' | 'call' | 'note' | 'claim'> {
   readonly name: string;
   readonly #paper: Paper;
+  /** Of one ticket there may be several holds, one after the other or at a time. */
+  readonly #lost = new Set<string>();
   #calls = 0;
 
   constructor(name: string, paper: Paper) {
@@ -44,15 +46,21 @@ export class Scribe implements Pick<Desk, 'name' | 'call' | 'note' | 'claim'> {
   }
 
   claim<H extends Hold>(on: string, hold: H): H {
-    const { key, fencingToken, signal } = hold;
-    const told = (): void => {
-      const { reason } = signal as { reason: unknown };
-      const what = reason instanceof HoldLostError ? 'lost' : 'told to stop';
-      this.note(what, on, { key, token: Number(fencingToken), reason: codeOf(reason) });
-    };
-    if (signal.aborted) told();
-    else signal.addEventListener('abort', told, { once: true });
+    const { signal } = hold;
+    const tell = (): void => this.#tellLoss(on, hold, signal.reason);
+    if (signal.aborted) tell();
+    else signal.addEventListener('abort', tell, { once: true });
     return hold;
+  }
+
+  /** What it was exchanged for may be what is lost. */
+  #tellLoss(on: string, hold: Hold, reason: unknown): void {
+    const isLost = reason instanceof HoldLostError;
+    const { key, fencingToken } = isLost ? reason : hold;
+    if (isLost && this.#lost.has(key)) return;
+    this.#lost.add(key);
+    const facts = { key, token: Number(fencingToken), reason: codeOf(reason) };
+    this.note(isLost ? 'lost' : 'told to stop', on, facts);
   }
 }
 

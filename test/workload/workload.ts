@@ -44,6 +44,8 @@ export interface Evidence {
   readonly namespace: string;
   /** Of the sessions of all clients. */
   readonly ttlMs: number;
+  /** When the last fault was undone. @default nobody knows */
+  readonly healedAt?: number;
 }
 
 /** What clients do over and over, and what must be true of it. */

@@ -9,6 +9,8 @@ export type LockCall =
       readonly token: number;
       readonly weight: number;
     }
+  /** It takes less room from now on. */
+  | { readonly kind: 'downgrade'; readonly key: string; readonly weight: number }
   /** `expire`: its owner did not do it. */
   | { readonly kind: 'release' | 'expire'; readonly key: string }
   /** Accepted, under the guard of the hold. */
@@ -43,6 +45,12 @@ export function lockModel({ name, capacity }: LockKind): Model<LockState, LockCa
           if (mine) return mine.token === call.token ? state : undefined;
           if (call.token <= token || totalOf(holders) + call.weight > capacity) return undefined;
           return { holders: [...holders, call], token: call.token };
+        case 'downgrade':
+          if (!mine || call.weight > mine.weight) return undefined;
+          return {
+            holders: holders.map((each) => (each === mine ? { ...mine, weight: call.weight } : each)),
+            token,
+          };
         case 'release':
         case 'expire':
           return mine && { holders: holders.filter((each) => each !== mine), token };

@@ -1,0 +1,70 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Workload } from '../workload/workload.js';
+import { type Check, check } from './check.js';
+import type { Job, Report } from './worker.js';
+
+export interface SeedsOptions {
+  readonly workloads: readonly Workload[];
+  /** One for each core. */
+  readonly processes: number;
+  readonly firstSeed: number;
+  readonly seconds: number;
+  /** Small runs of each workload, at least. */
+  readonly atLeast: number;
+  /** Where one is not reached: no longer than this. */
+  readonly maxSeconds: number;
+}
+
+const worker = fileURLToPath(new URL('worker.js', import.meta.url));
+
+/** Plays seeds of all workloads on all cores for a while, and says what came of it. */
+export async function playSeeds(options: SeedsOptions): Promise<Check[]> {
+  const { workloads, processes, firstSeed, atLeast } = options;
+  console.log(`seeds from ${firstSeed}, ${options.seconds} s on each of ${processes} cores`);
+  const jobs = Array.from({ length: processes }, (_, i) => work(options, firstSeed + i));
+  const reports = (await Promise.all(jobs)).flat();
+  return workloads.flatMap((workload) => {
+    const { name, sometimes = [] } = workload;
+    const own = reports.filter((report) => report.workload === name);
+    const sum = (read: (report: Report) => number): number => own.reduce((all, one) => all + read(one), 0);
+    const small = sum(({ tally }) => tally.micro);
+    const large = sum(({ tally }) => tally.full);
+    const failures = own.flatMap(({ failure }) => failure ?? []);
+    for (const { text } of failures) console.log(text);
+    const hours = sum(({ tally }) => tally.hours).toFixed(1);
+    const figures = `${small} micro and ${large} full seeds, ${hours} virtual hours, ${sum(({ tally }) => tally.faults)} faults, ${failures.length} violations`;
+    const counts = new Map<string, number>();
+    for (const [what, count] of own.flatMap((one) => one.sometimes))
+      counts.set(what, (counts.get(what) ?? 0) + count);
+    const missing = sometimes.filter((what) => !counts.has(what));
+    const reached =
+      missing.length === 0
+        ? sometimes.map((what) => `${what} ${counts.get(what)}`).join(', ')
+        : `never: ${missing.join(', ')}`;
+    return [
+      check(`${name}: no violation in any seed`, failures.length === 0, figures),
+      check(`${name}: at least ${atLeast} seeds`, small + large >= atLeast),
+      check(`${name}: interesting states were reached`, missing.length === 0, reached),
+    ];
+  });
+}
+
+/** Rejects if the process ends before it has said of each workload what came of it. */
+function work(options: SeedsOptions, first: number): Promise<Report[]> {
+  const { workloads, processes, seconds, atLeast, maxSeconds } = options;
+  return new Promise((resolve, reject) => {
+    const child = fork(worker);
+    const reports: Report[] = [];
+    child.on('message', (report: Report) => reports.push(report));
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (code === 0 && reports.length === workloads.length) resolve(reports);
+      else reject(new Error(`a process of the simulation ended with ${code}`));
+    });
+    const names = workloads.map(({ name }) => name);
+    const share = Math.ceil(atLeast / processes);
+    const job: Job = { workloads: names, first, step: processes, seconds, atLeast: share, maxSeconds };
+    child.send(job);
+  });
+}

@@ -1,0 +1,90 @@
+import { isSetting } from '../../src/base/keys.js';
+import { textOf } from '../history/facts.js';
+import { judgeHolding } from '../history/invariants/holding.js';
+import { judgeLosses } from '../history/invariants/losses.js';
+import { judgeRegister } from '../history/invariants/register.js';
+import { judgeRemains } from '../history/invariants/remains.js';
+import { judgeTokens, judgeWitness } from '../history/invariants/tokens.js';
+import { judgeTurns } from '../history/invariants/turns.js';
+import type { Bounds } from '../history/invariants/waiting.js';
+import type { LineEvidence } from '../history/line.js';
+import { type Life, livesOf } from '../history/lives.js';
+import { lockCalls } from '../history/lock-calls.js';
+import type { LockKind } from '../history/lock-kinds.js';
+import { lockModel } from '../history/models/lock.js';
+import { type Entry, notesOf, type Operation, operationsOf, type Violation } from '../history/record.js';
+import { judgeByModel } from '../history/wgl.js';
+import type { Evidence } from './workload.js';
+
+/** One lock or election of a workload. */
+export interface JudgedLine {
+  readonly kind: LockKind;
+  /** The prefix of its tickets, below the namespace: `lock/m/`. */
+  readonly folder: string;
+  /** Those about it: `acquire`, `release`, `write`. */
+  readonly operations: readonly Operation[];
+}
+
+/** What a judge reads of a run, read once. */
+export interface Case extends Evidence {
+  readonly operations: readonly Operation[];
+  readonly lives: readonly Life[];
+}
+
+export function caseOf(evidence: Evidence): Case {
+  return { ...evidence, operations: operationsOf(evidence.entries), lives: livesOf(evidence.changes) };
+}
+
+/** What must be true of every lock and election, whatever its kind: I1 to I4, I8, I10, and that a simple model explains it. */
+export function judgeLines(read: Case, lines: readonly JudgedLine[]): Violation[] {
+  const { entries, lives, operations, namespace } = read;
+  return [
+    ...lines.flatMap((line) => judgeLine(read, line)),
+    ...judgeWitness(operations),
+    ...judgeInterference(entries),
+    ...judgeRemains({
+      namespace,
+      lives,
+      mayStay: (key) => isSetting(key) || key.startsWith(`${namespace}/delay/`),
+    }),
+    ...judgeLosses(entries, lives, lossBounds(read)),
+  ];
+}
+
+/** When all is well a client is told of a loss by a renewal, at the latest. Whoever says nothing more may have ended. */
+function lossBounds({ entries, ttlMs, healedAt = Infinity }: Case): Bounds {
+  const lastOf = new Map<string, number>();
+  for (const entry of entries) if (entry.kind !== 'return') lastOf.set(entry.client, entry.at);
+  return { healedAt, boundMs: ttlMs, endedAt: (client) => lastOf.get(client) ?? 0 };
+}
+
+function judgeLine(read: Case, { kind, folder, operations }: JudgedLine): Violation[] {
+  if (operations.length === 0) return [];
+  const { changes, lives, namespace } = read;
+  const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives };
+  return [
+    ...judgeHolding(evidence),
+    ...judgeTokens(operations),
+    ...judgeTurns(evidence),
+    ...judgeRegisters(evidence),
+    ...judgeByModel(lockModel(kind), lockCalls(kind, operations, changes)),
+  ];
+}
+
+function judgeRegisters(evidence: LineEvidence): Violation[] {
+  const writes = evidence.operations.filter(({ call }) => call === 'write');
+  const registers = new Set(writes.map(({ input }) => textOf(input, 'register')));
+  return [...registers].flatMap((register) => {
+    const operations = writes.filter(({ input }) => input['register'] === register);
+    return judgeRegister({ ...evidence, operations }, register);
+  });
+}
+
+/** Somebody else wrote what was guarded by a hold that excludes him. */
+function judgeInterference(entries: readonly Entry[]): Violation[] {
+  return notesOf(entries)
+    .filter(({ what }) => what === 'interference')
+    .map(({ client, facts, at }) => {
+      return { rule: 'I3', what: `${client}, ${JSON.stringify(facts)}: not as it was, at ${at}` };
+    });
+}
