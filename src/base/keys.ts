@@ -135,8 +135,8 @@ const settings: readonly RegExp[] = [
   /\/(counter|ids)\/[^/]+$/,
   /\/config\/[^/]+(\/|$)/,
   /\/latch\/[^/]+\/(count$|arrived\/)/,
-  // What has become of a round: after a crash it may stay until the next one.
-  /\/(cyclic|double)-barrier\/[^/]+\/(leave\/[^/]+\/)?out(\/|$)/,
+  // What has become of a round, and that somebody has left it: after a crash it may stay until the next one.
+  /\/(cyclic|double)-barrier\/[^/]+\/((leave\/[^/]+\/)?out(\/|$)|left$)/,
   /\/shards\/[^/]+$/,
   /\/queue\/[^/]+\/(?!workers\/t\/|upkeep\/|permits\/t\/|active\/)/,
 ];

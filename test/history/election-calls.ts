@@ -14,12 +14,7 @@ export function electionCalls(
   operations: readonly Operation[],
   changes: readonly Change[],
 ): Timed<ElectionCall>[] {
-  const grants = operations.filter(({ call, outcome }) => call === 'campaign' && outcome === 'ok');
-  const ends = endsOf(
-    grants.map((grant) => ({ ...grant, key: textOf(grant.output, 'key') })),
-    operations.filter(({ call }) => call === 'resign'),
-    changes,
-  );
+  const ends = endsOf(operations, { begin: 'campaign', end: 'resign' }, changes);
   const calls = ends.map(({ kind, key, ...time }): Timed<ElectionCall> => {
     return { ...time, call: { kind: kind === 'release' ? 'resign' : 'expire', key } };
   });

@@ -33,8 +33,7 @@ export function firstDeliveries(
     if (call === 'enqueue' && outcome !== 'no') {
       const id = textOf(input, 'id');
       if (!isInLane(operation)) elsewhere.add(id);
-      // Of several idempotent ones any may have been it: only the first began before it.
-      else if (lane.has(id)) widen(calls, id);
+      else if (lane.has(id)) wasPutBy(calls, id, to);
       else calls.push({ client, from, to, call: { kind: 'enqueue', id } });
       lane.set(id, operation);
     } else if (call === 'receive' && outcome === 'unknown') {
@@ -59,9 +58,9 @@ function isPlain({ input }: Operation): boolean {
   return [input['priority'], input['key'], input['delayMs']].every((value) => value === undefined);
 }
 
-/** It was put at some time after the first call for it had begun. */
-function widen(calls: Timed<QueueCall>[], id: string): void {
+/** Of several idempotent enqueues any may have put it, at the latest the first that returned. */
+function wasPutBy(calls: Timed<QueueCall>[], id: string, to: number): void {
   const place = calls.findIndex(({ call }) => call.kind === 'enqueue' && call.id === id);
   const enqueue = calls[place];
-  if (enqueue) calls[place] = { ...enqueue, to: Infinity };
+  if (enqueue) calls[place] = { ...enqueue, to: Math.min(enqueue.to, to) };
 }

@@ -21,12 +21,7 @@ export function lockCalls(
   operations: readonly Operation[],
   changes: readonly Change[],
 ): Timed<LockCall>[] {
-  const grants = operations.filter(({ call, outcome }) => call === 'acquire' && outcome === 'ok');
-  const ends = endsOf(
-    grants.map((grant) => ({ ...grant, key: textOf(grant.output, 'key') })),
-    operations.filter(({ call }) => call === 'release'),
-    changes,
-  );
+  const ends = endsOf(operations, { begin: 'acquire', end: 'release' }, changes);
   const calls: Timed<LockCall>[] = ends.map(({ kind, key, ...time }) => ({ ...time, call: { kind, key } }));
   for (const { call, outcome, client, input, output, invokedAt: from, returnedAt: to } of operations) {
     if (call === 'downgrade' && outcome !== 'no') {
@@ -49,13 +44,6 @@ export function lockCalls(
   return calls;
 }
 
-/** What was held, from the call that was granted it. */
-export interface Held {
-  readonly key: string;
-  readonly client: string;
-  readonly invokedAt: number;
-}
-
 /** How a hold ended, and when. */
 export interface HoldEnd {
   readonly kind: 'release' | 'expire';
@@ -65,26 +53,35 @@ export interface HoldEnd {
   readonly to: number;
 }
 
-/** @param releases calls that give back the key in their input, whatever became of them */
+/**
+ * Of all that was held.
+ *
+ * @param calls which ones begin a hold, by the key in their output, and which end it, by the key in their input
+ */
 export function endsOf(
-  grants: readonly Held[],
-  releases: readonly Operation[],
+  operations: readonly Operation[],
+  calls: { readonly begin: string; readonly end: string },
   changes: readonly Change[],
 ): HoldEnd[] {
-  const holds = new Map<string, Held>();
-  // Of a re-entrant hold the first.
-  for (const grant of grants) if (!holds.has(grant.key)) holds.set(grant.key, grant);
+  const holds = new Map<string, Operation>();
+  for (const operation of operations) {
+    if (operation.call !== calls.begin || operation.outcome !== 'ok') continue;
+    const key = textOf(operation.output, 'key');
+    // Of a re-entrant hold the first.
+    if (!holds.has(key)) holds.set(key, operation);
+  }
   const deletedAt = new Map<string, number>();
   for (const { type, key, at } of changes) if (type === 'delete' && holds.has(key)) deletedAt.set(key, at);
   const releaseOf = new Map<string, Operation>();
-  for (const release of releases) {
+  for (const release of operations) {
+    if (release.call !== calls.end) continue;
     const key = textOf(release.input, 'key');
     // One that began when the key was gone already has not done it.
     if (release.outcome === 'no' || release.invokedAt > (deletedAt.get(key) ?? Infinity)) continue;
     // The last: those before it have ended a re-entrant hold within. But one that is sure to have done it goes first.
     if (releaseOf.get(key)?.outcome !== 'ok' || release.outcome === 'ok') releaseOf.set(key, release);
   }
-  return [...holds.values()].flatMap(({ key, client, invokedAt }): HoldEnd[] => {
+  return [...holds].flatMap(([key, { client, invokedAt }]): HoldEnd[] => {
     const deleted = deletedAt.get(key);
     const release = releaseOf.get(key);
     if (release && (release.outcome === 'ok' || deleted === undefined))

@@ -56,13 +56,13 @@ function longHistory(count: number): Timed<QueueCall>[] {
   ]).flat();
 }
 
-it('finds two items that were swapped among 50,000', () => {
-  const calls = longHistory(50_000);
+it('finds two items that were swapped among 10,000', () => {
+  const calls = longHistory(10_000);
   expect(queuePatterns(calls)).toEqual([]);
 
   const swapped = calls.map((each): Timed<QueueCall> => {
     if (each.call.kind !== 'dequeue') return each;
-    const id = { '20000': '20020', '20020': '20000' }[each.call.id] ?? each.call.id;
+    const id = { '5000': '5020', '5020': '5000' }[each.call.id] ?? each.call.id;
     return { ...each, call: { kind: 'dequeue', id } };
   });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { lockCalls } from './lock-calls.js';
 import { type LockKind, mutex, rwLock, semaphore } from './lock-kinds.js';
-import { lockStory, type LockStory } from './made-up.js';
+import { lockStory, type LockStory } from './stories/lock-story.js';
 import { type LockCall, lockModel } from './models/lock.js';
-import { operationsOf } from './record.js';
+import { type Change, type Operation, operationsOf } from './record.js';
 import { linearize, type Timed } from './wgl.js';
 
 function callsOf(story: Omit<LockStory, 'line'>): Timed<LockCall>[] {
@@ -94,3 +94,55 @@ it('lets an unknown call have happened, late or never, and not early', () => {
   expect(judge(acquire('a', 1, 0, 1), release('a', 2))).toBe('linearizable');
   expect(judge(acquire('a', 1, 0, 1), release('a', 5), acquire('b', 2, 3, 4))).toBe('illegal');
 });
+
+it('a hold whose key was deleted has ended at some time since its grant, until that was seen', () => {
+  const lost = acquired('a', 1, 0);
+  const next = acquired('b', 2, 10);
+  expect(verdictOf([lost, next], { a: 50 })).toBe('linearizable');
+  expect(verdictOf([lost, next], { a: 9 })).toBe('linearizable');
+  expect(verdictOf([lost, next], {})).toBe('illegal');
+  expect(verdictOf([lost, next, written('a', 1, 20)], { a: 50 })).toBe('illegal');
+});
+
+it('what was surely given back is not held until an answer that never came', () => {
+  const [first, again] = [
+    released('a', 10),
+    { ...released('a', 30), outcome: 'unknown' as const, returnedAt: Infinity },
+  ];
+  expect(verdictOf([acquired('a', 1, 0), first, again], {})).toBe('linearizable');
+  expect(verdictOf([acquired('a', 1, 0), first, written('a', 1, 20), again], {})).toBe('illegal');
+});
+
+function verdictOf(operations: readonly Operation[], deletedAt: Readonly<Record<string, number>>): string {
+  const changes = Object.entries(deletedAt).map(([key, at]): Change => {
+    return { revision: 9, at, type: 'delete', key, value: '', createRevision: 0, version: 0, lease: '0' };
+  });
+  return linearize(lockModel(mutex), lockCalls(mutex, operations, changes)).kind;
+}
+
+function acquired(key: string, token: number, at: number): Operation {
+  return { ...called('acquire', key, at), output: { key, token } };
+}
+
+function written(key: string, token: number, at: number): Operation {
+  return { ...called('write', key, at), input: { key, token } };
+}
+
+function released(key: string, at: number): Operation {
+  return { ...called('release', key, at), input: { key } };
+}
+
+function called(call: string, client: string, at: number): Operation {
+  const times = { invokedAt: at, returnedAt: at + 1 };
+  return {
+    client,
+    id: `${client} ${at}`,
+    call,
+    on: 'it',
+    input: {},
+    output: {},
+    outcome: 'ok',
+    error: undefined,
+    ...times,
+  };
+}

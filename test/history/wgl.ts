@@ -43,6 +43,8 @@ export interface SearchOptions {
  * - What is remembered of such a pair is one number (Zobrist hashing) rather than a set of n bits, so a long history need
  *   not be cut into pieces to be held in memory. Two pairs of one number could only make a legal history look illegal, so
  *   whatever looks illegal is searched once more with other numbers.
+ * - Calls that meet at one moment may have come in either order. Where many do, as when virtual time stands still, the search
+ *   grows by leaps: whoever writes a history gives each entry a time of its own.
  * - Calls of unknown outcome are tried last, or each of them would first be taken to have happened at once.
  */
 export function linearize<State, Call>(
@@ -70,7 +72,6 @@ export function judgeByModel<State, Call>(
 interface Frame<State> {
   readonly node: number;
   readonly before: State;
-  readonly bound: number;
 }
 
 /** Nodes of the two lists: the beginnings and ends of known calls in order of time, and the unknown calls behind them. */
@@ -138,7 +139,8 @@ class Search<State, Call> {
     let state = model.initial;
     let left = this.#known;
     let node = this.#first(0);
-    /** Unknown calls may come next if they began before this. */
+    // Unknown calls may come next if they began before this: the first end of a known call that is not taken. Going back over an
+    // unknown call leaves it as it is; over a known one, that end comes next.
     let bound = Infinity;
     let steps = 0;
     while (left > 0) {
@@ -154,7 +156,7 @@ class Search<State, Call> {
           node = next[node] ?? 0;
           continue;
         }
-        frames.push({ node, before: state, bound });
+        frames.push({ node, before: state });
         state = after;
         this.#toggle(call);
         this.#lift(node);
@@ -165,7 +167,6 @@ class Search<State, Call> {
         const frame = frames.pop();
         if (!frame) return { kind: 'illegal', steps, report: this.#report() };
         state = frame.before;
-        bound = frame.bound;
         this.#toggle(callOf[frame.node] ?? 0);
         this.#unlift(frame.node);
         if ((callOf[frame.node] ?? 0) < this.#known) left++;

@@ -32,6 +32,7 @@ export class SimulatedClient {
   readonly #conclave: Conclave;
   readonly #claims = new Map<string, Hold>();
   #robbedAt = -Infinity;
+  #scribe: Scribe | undefined;
 
   constructor(parts: ClientParts) {
     const { world, name, ttlMs, clockRate } = parts;
@@ -70,13 +71,19 @@ export class SimulatedClient {
     );
   }
 
+  /** What remains to be done by one of all when they have ended. */
+  async finish(): Promise<void> {
+    const { signal } = new AbortController();
+    await this.#parts.workload.finish?.(this.#desk(signal));
+  }
+
   close(): Promise<void> {
     return this.#conclave.close();
   }
 
   async #work(): Promise<void> {
     const { workload, stopping, random, report } = this.#parts;
-    const desk = this.#desk();
+    const desk = this.#desk(stopping);
     while (!stopping.aborted) {
       try {
         await workload.turn(desk);
@@ -84,24 +91,24 @@ export class SimulatedClient {
       } catch (error) {
         if (!isConclaveError(error) && error !== stopping.reason) report('error', describe(error));
       }
-      await desk.pause(random.between(0, 300));
+      await desk.pause(random.between(0, 600));
     }
   }
 
-  #desk(): Desk {
-    const { name, random, stopping, world, write } = this.#parts;
-    const scribe = new Scribe(name, {
+  #desk(signal: AbortSignal): Desk {
+    const { name, random, world, write } = this.#parts;
+    const scribe = (this.#scribe ??= new Scribe(name, {
       now: () => world.now(),
       write: (entry) => {
         if (this.peer.activity !== 'crashed') write(entry); // the end of the run is no news to the dead
       },
-    });
+    }));
     return {
       name,
       conclave: this.#conclave,
       random,
-      signal: stopping,
-      pause: (ms) => this.#pause(ms),
+      signal,
+      pause: (ms) => this.#pause(ms, signal),
       call: (...args) => scribe.call(...args),
       note: (...args) => scribe.note(...args),
       claim: (on, hold) => {
@@ -111,16 +118,15 @@ export class SimulatedClient {
     };
   }
 
-  #pause(ms: number): Promise<void> {
-    const { stopping } = this.#parts;
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
         timer.cancel();
-        stopping.removeEventListener('abort', end);
+        signal.removeEventListener('abort', end);
         resolve();
       };
-      const timer = this.peer.runtime.setTimer(stopping.aborted ? 0 : ms, end);
-      stopping.addEventListener('abort', end, { once: true });
+      const timer = this.peer.runtime.setTimer(signal.aborted ? 0 : ms, end);
+      signal.addEventListener('abort', end, { once: true });
     });
   }
 }

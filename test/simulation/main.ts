@@ -1,20 +1,18 @@
 /**
  * `npm run simulate`: what CI asks of the simulation and of real clusters, in at most 8 minutes.
+ * `npm run chaos:long` (`--long`): the same in full numbers, in at most 60, and writes docs/evidence.md.
  *
  * With `--workload`, `--size` and `--seed` it plays one seed and says what happened. `--seconds` and `--first-seed` look
- * for more than CI does; `--only` runs a part.
+ * for more than CI does; `--only` runs some parts; `--hunt` looks for the first seed that shows a mutant.
  */
 import { fileURLToPath } from 'node:url';
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Batch } from './batch.js';
 import { type Check, writeReport } from './check.js';
-import { playCorpus } from './corpus.js';
-import { hunt, killMutants } from './kill.js';
+import { type Part, writeEvidence } from './evidence.js';
+import { hunt } from './kill.js';
 import { mutants } from './mutants.js';
-import { playTwice } from './determinism.js';
-import { playPlacements } from './placements.js';
-import { playSeeds } from './seeds.js';
+import { partsOf } from './parts.js';
 import { workloadNamed, workloads } from './workloads.js';
 
 const { values } = parseArgs({
@@ -22,51 +20,20 @@ const { values } = parseArgs({
     workload: { type: 'string', multiple: true },
     size: { type: 'string', default: 'micro' },
     seed: { type: 'string' },
-    'first-seed': { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '100' },
-    /** Part of the names of mutants: looks for the first seed that shows each. */
-    hunt: { type: 'string' },
+    'first-seed': { type: 'string' },
+    seconds: { type: 'string' },
     only: { type: 'string', multiple: true },
+    long: { type: 'boolean', default: false },
+    hunt: { type: 'string' },
   },
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const chosen = values.workload?.map(workloadNamed) ?? workloads;
 
-/** The parts, in their order. */
-const parts: Readonly<Record<string, () => Promise<readonly Check[]>>> = {
-  corpus: () => playCorpus(`${root}test/simulation/corpus.json`),
-  determinism: async () => [await playTwice(chosen, 100)],
-  placements: async () => {
-    const probes = [
-      'session.granted',
-      'ticket.take',
-      'ticket.taken',
-      'ticket.waiting',
-      'line.watching',
-    ].concat(['line.filled', 'hold.granted', 'hold.release', 'keep-alive.send']);
-    const checks: Check[] = [];
-    for (const workload of chosen.filter(({ name }) => ['mutex', 'election'].includes(name)))
-      checks.push(await playPlacements(workload, probes, 11));
-    return checks;
-  },
-  mutants: () => killMutants(mutants),
-  seeds: () => {
-    const seconds = Number(values.seconds);
-    return playSeeds({
-      workloads: chosen,
-      processes: Math.min(2, availableParallelism()),
-      firstSeed: Number(values['first-seed']),
-      seconds,
-      atLeast: Math.floor(20 * seconds),
-      maxSeconds: 1.5 * seconds + 10,
-    });
-  },
-};
-
 if (values.hunt !== undefined) await huntFor(values.hunt);
 else if (values.seed !== undefined)
   await playOne(Number(values.seed), values.size === 'full' ? 'full' : 'micro');
-else await playAll(values.only ?? Object.keys(parts));
+else await playAll(values.only);
 
 async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
   for (const workload of chosen) {
@@ -84,15 +51,29 @@ async function huntFor(part: string): Promise<void> {
   }
 }
 
-async function playAll(names: readonly string[]): Promise<void> {
-  const checks: Check[] = [];
-  for (const name of names) {
-    const part = parts[name];
-    if (!part) throw new RangeError(`there is no part ${name}; there are ${Object.keys(parts).join(', ')}`);
-    console.log(`\n-- ${name}`);
-    checks.push(...(await part()));
+async function playAll(only: readonly string[] | undefined): Promise<void> {
+  const { long } = values;
+  const seconds = Number(values.seconds ?? (long ? 900 : 100));
+  // A long run looks where nobody has looked yet.
+  const firstSeed = Number(values['first-seed'] ?? (long ? Math.floor(Date.now() / 1_000) : 1));
+  const all = partsOf({ root, workloads: chosen, isLong: long, seconds, firstSeed });
+  for (const name of only ?? [])
+    if (!(name in all))
+      throw new RangeError(`there is no part ${name}; there are ${Object.keys(all).join(', ')}`);
+  const parts: Part[] = [];
+  for (const [name, { title, text, run }] of Object.entries(all)) {
+    if (only && !only.includes(name)) continue;
+    console.log(`\n-- ${name}: ${title}`);
+    const began = performance.now();
+    const checks = await run();
+    parts.push({ title, text, checks, seconds: (performance.now() - began) / 1_000 });
   }
-  writeReport(`${root}test-results/simulate.json`, checks);
+  report(parts.flatMap(({ checks }) => checks));
+  if (long && only === undefined) writeEvidence({ root, command: 'npm run chaos:long', parts });
+}
+
+function report(checks: readonly Check[]): void {
+  writeReport(`${root}test-results/${values.long ? 'chaos-long' : 'simulate'}.json`, checks);
   const count = (state: Check['state']): number => checks.filter((check) => check.state === state).length;
   console.log(`${count('passed')} passed, ${count('failed')} failed`);
   if (count('failed') > 0) process.exitCode = 1;

@@ -12,6 +12,10 @@ export interface Plan {
   readonly lengthMs: number;
   /** Sorted by time. */
   readonly faults: readonly Fault[];
+  /** Struck when all others are undone, and never undone: everybody has to get along with them. @default none */
+  readonly lasting?: readonly Fault[];
+  /** How long everybody may take for a round then. @default 60000 */
+  readonly calmLimitMs?: number;
 }
 
 /** How long, how many, how rough. */

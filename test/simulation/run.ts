@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { World, type WorldOptions } from '../../src/testing/index.js';
 import { Random } from '../../src/testing/random.js';
-import type { Change, Entry, Violation } from '../history/record.js';
-import type { Workload } from '../workload/workload.js';
+import type { Change, Entry, Facts, Violation } from '../history/record.js';
+import { nemesis, type Workload } from '../workload/workload.js';
 import { SimulatedClient } from './client.js';
 import { Dump } from './dump.js';
 import type { Plan } from './plan.js';
@@ -30,9 +30,11 @@ const namespace = 'conclave';
 /** Undoings are at most so late. */
 const sliceMs = 50;
 /** From the last fault on, everybody comes to a good end of a round within this: leases run out, penalties end. */
-const calmLimitMs = 60_000;
+const defaultCalmLimitMs = 60_000;
 /** Whoever is told to stop has stopped within this. */
 const endLimitMs = 60_000;
+/** What is left is done within this, though clocks that have jumped say that its time has not come. */
+const finishLimitMs = 200_000;
 
 /** Plays a plan in a world of its own. The same one goes the same way, on the same version of Node. */
 export async function run(plan: Plan, workload: Workload, options: RunOptions = {}): Promise<Outcome> {
@@ -54,6 +56,7 @@ class Run {
   readonly #seats: SimulatedClient[] = [];
   readonly #all: SimulatedClient[] = [];
   readonly #dump: Dump;
+  readonly #scene: Scene;
   #healedAt = Infinity;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
@@ -67,6 +70,13 @@ class Run {
     this.#dump = new Dump(world, (change, together) => {
       for (const client of this.#all) client.look(change, together);
     });
+    this.#scene = {
+      world,
+      peerAt: (seat) => this.#seat(seat).peer,
+      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
+      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
+      later: (afterMs, undo) => this.#later(afterMs, undo),
+    };
     world.allowKeys('app/');
     world.allowKeys(`${namespace}/delay/`); // of a holder that was lost, until the next one
   }
@@ -107,16 +117,10 @@ class Run {
   async #suffer(): Promise<void> {
     const { faults, clockRates, lengthMs } = this.#plan;
     clockRates.forEach((_, seat) => this.#sit(seat));
-    const scene: Scene = {
-      world: this.#world,
-      peerAt: (seat) => this.#seat(seat).peer,
-      replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
-      robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
-      later: (afterMs, undo) => this.#later(afterMs, undo),
-    };
     for (const fault of faults) {
       await this.#passUntil(fault.at);
-      strike(fault, scene);
+      this.#note(fault.do, { ...fault });
+      strike(fault, this.#scene);
     }
     await this.#passUntil(lengthMs);
   }
@@ -124,9 +128,13 @@ class Run {
   /** Nothing is wrong any more: all make headway. */
   async #calm(): Promise<void> {
     const world = this.#world;
+    const { lasting = [], calmLimitMs = defaultCalmLimitMs } = this.#plan;
     world.mend();
     for (const { act } of this.#agenda.splice(0)) act(); // new clients among others
     world.mend();
+    for (const fault of lasting) strike(fault, this.#scene);
+    this.#agenda = [];
+    this.#note('healed', {});
     this.#healedAt = world.now();
     const before = this.#seats.map(({ rounds }) => rounds);
     const isLate = (client: SimulatedClient, seat: number): boolean => client.rounds <= (before[seat] ?? 0);
@@ -141,8 +149,10 @@ class Run {
 
   async #end(): Promise<void> {
     const world = this.#world;
+    world.mend();
     this.#stopping.abort(new Error('the run ends'));
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
+    await world.run(this.#seat(0).finish(), { limitMs: finishLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
     await world.run(closed, { limitMs: endLimitMs });
     await this.#leasesEnd();
@@ -193,6 +203,10 @@ class Run {
       this.#agenda = this.#agenda.filter((each) => !due.includes(each));
       for (const { act } of due) act();
     } while (world.now() < end);
+  }
+
+  #note(what: string, facts: Facts): void {
+    this.#entries.push({ kind: 'note', at: this.#world.now(), client: nemesis, what, on: 'run', facts });
   }
 
   #report(rule: string, what: string): void {

@@ -34,6 +34,12 @@ export interface Desk {
   note(what: string, on: string, facts?: Facts): void;
 }
 
+/**
+ * Whoever strikes the faults is a client of this name in the history: `note.what` is the fault, and `healed` that from now on
+ * nothing is wrong.
+ */
+export const nemesis = 'nemesis';
+
 /** All that a run has left. */
 export interface Evidence {
   /** Sorted by time. */
@@ -55,6 +61,8 @@ export interface Workload {
   readonly clients?: number;
   /** One round of one client. Errors of the library may leave it: whoever plays it goes on with the next round. */
   turn(desk: Desk): Promise<void>;
+  /** What one client does when all have ended their rounds, and nothing is wrong any more: nobody is to be left waiting. */
+  finish?(desk: Desk): Promise<void>;
   /** Once everybody has ended and every fault is undone. */
   judge(evidence: Evidence): readonly Violation[];
   /** What a batch of runs has to come across, or it tests less than it seems: see `Desk.note` and the error codes. */

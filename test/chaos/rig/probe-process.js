@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000; // of one clock for all processes
 const packets = createSocket('udp4');
-packets.bind(9_000);
+packets.bind(Number(process.argv[2]));
 packets.on('message', (text) => {
   const { from, at } = JSON.parse(text.toString());
   process.send?.({ packet: { from, lateMs: now() - at } });

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { livesOf } from '../lives.js';
+import { mutex } from '../lock-kinds.js';
+import { type Entry, type Note, notesOf, operationsOf } from '../record.js';
+import { lockStory } from '../stories/lock-story.js';
+import { Stage } from '../stories/stage.js';
+import { judgeLosses } from './losses.js';
+import { judgeRemains } from './remains.js';
+import { judgeWitness } from './tokens.js';
+import { judgeWaiting } from './waiting.js';
+
+const { entries, changes } = lockStory({
+  seed: 7,
+  kind: mutex,
+  line: 'conclave/lock/it/',
+  rounds: 60,
+  clients: 4,
+  losses: 0.4,
+});
+const lives = livesOf(changes);
+const boundMs = 10;
+
+describe('I10', () => {
+  const losses = (all: readonly Entry[], bounds = {}): string[] =>
+    judgeLosses(all, lives, { boundMs, ...bounds }).map(({ what }) => what);
+  const given = new Set(
+    operationsOf(entries)
+      .filter(({ call }) => call === 'release')
+      .map(({ input }) => input['key']),
+  );
+  // Of one who found it out by nothing else.
+  const note = notesOf(entries).find(({ facts }) => !given.has(facts['key']))!;
+
+  it('all is well with what is as it should be', () => {
+    expect(notesOf(entries).length).toBeGreaterThan(5);
+    expect(losses(entries)).toEqual([]);
+  });
+
+  it('nobody was told of a loss', () => {
+    const silent = entries.filter((entry) => entry !== note);
+    expect(losses(silent)).toEqual([expect.stringMatching(/^c\d .* lost it at .*, and was not told$/)]);
+    // It had ended, or the last fault was later.
+    expect(losses(silent, { endedAt: () => note.at })).toEqual([]);
+    expect(
+      losses(
+        entries.map((each) => (each === note ? late(90) : each)),
+        { healedAt: note.at + 85 },
+      ),
+    ).toEqual([]);
+  });
+
+  function late(ms: number): Note {
+    return { ...note, at: note.at + ms };
+  }
+
+  it('somebody was told late', () => {
+    const told = entries.map((entry) => (entry === note ? late(90) : entry));
+    expect(losses(told)).toEqual([expect.stringMatching(/lost it at .*, and was told at/)]);
+  });
+
+  it('somebody was told twice', () => {
+    expect(losses([...entries, note])).toEqual([expect.stringMatching(/was told 2 times/)]);
+  });
+
+  it('somebody was told who had given it back, or never held it', () => {
+    const release = operationsOf(entries).find(
+      ({ call, outcome }) => call === 'release' && outcome === 'ok',
+    )!;
+    const wrong = { ...note, at: release.returnedAt + 1, facts: release.input };
+    expect(losses([...entries, wrong])).toEqual([expect.stringMatching(/and had given it back at/)]);
+    expect(losses([...entries, { ...note, facts: { key: 'k' } }])).toEqual([
+      expect.stringMatching(/which it never held/),
+    ]);
+  });
+});
+
+describe('I9', () => {
+  const waits = (bounds: object, all = entries): number =>
+    judgeWaiting(all, { boundMs: 100, ...bounds }).length;
+
+  it('every waiter gets its turn within the bound', () => {
+    expect(waits({})).toBe(0);
+  });
+
+  it('one does not, or gets it late', () => {
+    const acquire = operationsOf(entries).find(({ call }) => call === 'acquire')!;
+    const stuck = entries.filter((entry) => entry.kind !== 'return' || entry.id !== acquire.id);
+    expect(waits({}, stuck)).toBe(1);
+    expect(waits({ endedAt: () => 50 }, stuck)).toBe(0);
+    expect(waits({ boundMs: 3 })).toBeGreaterThan(10);
+    expect(waits({ boundMs: 3, healedAt: 10_000 })).toBe(0);
+  });
+});
+
+describe('I8', () => {
+  it('nothing is left, but settings and what belongs to others', () => {
+    const stage = new Stage(1);
+    stage.put('conclave/semaphore/s/limit', '3');
+    stage.put('app/it', 'x');
+    stage.put('conclave/queue/q/result/j', '{}', '00b');
+    stage.put('conclave/lock/it/a-1', '{}', '00a');
+    stage.delete('conclave/lock/it/a-1');
+    expect(judgeRemains({ namespace: 'conclave', lives: livesOf(stage.changes) })).toEqual([]);
+  });
+
+  it('a ticket, a setting on a lease, a marker or a lease is left', () => {
+    const stage = new Stage(1);
+    stage.put('conclave/lock/it/a-1', '{}', '00a');
+    stage.put('conclave/gate/g', '{}', '00a');
+    stage.put('conclave/delay/x', '{}');
+    const left = judgeRemains({ namespace: 'conclave', lives: livesOf(stage.changes), leases: ['00a'] });
+    expect(left.map(({ what }) => what)).toEqual([
+      'conclave/lock/it/a-1, put at revision 2, is still there',
+      'conclave/gate/g, put at revision 3, is still there',
+      'conclave/delay/x, put at revision 4, is still there',
+      'lease 00a is still there',
+    ]);
+  });
+});
+
+describe('the revision as a witness', () => {
+  it('agrees with the order of calls', () => {
+    expect(judgeWitness(operationsOf(entries))).toEqual([]);
+  });
+
+  it('does not, if a call tells of a revision before it began', () => {
+    const operations = operationsOf(entries);
+    const write = operations.findLast(({ call, outcome }) => call === 'write' && outcome === 'ok')!;
+    const wrong = operations.map((each) => (each === write ? { ...each, output: { revision: 5 } } : each));
+    expect(judgeWitness(wrong)).toMatchObject([{ rule: 'revision witness' }]);
+  });
+});

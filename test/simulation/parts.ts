@@ -1,0 +1,100 @@
+import { availableParallelism } from 'node:os';
+import type { Workload } from '../workload/workload.js';
+import type { Check } from './check.js';
+import { playCorpus } from './corpus.js';
+import { playTwice } from './determinism.js';
+import { killMutants } from './kill.js';
+import { playLasting } from './lasting.js';
+import { mutants } from './mutants.js';
+import { playPlacements } from './placements.js';
+import { playSeeds } from './seeds.js';
+
+/** Something that is run under a heading. */
+export interface Program {
+  readonly title: string;
+  readonly text: string;
+  readonly run: () => Promise<readonly Check[]>;
+}
+
+export interface PartsOptions {
+  /** Of the checkout, with its final "/". */
+  readonly root: string;
+  readonly workloads: readonly Workload[];
+  readonly isLong: boolean;
+  /** Of seeds, on each core. */
+  readonly seconds: number;
+  readonly firstSeed: number;
+}
+
+/** Where one fault, or two, are placed: all points that a lock and an election pass. */
+const places = [
+  'session.granted',
+  'ticket.take',
+  'ticket.taken',
+  'ticket.waiting',
+  'line.watching',
+  'line.filled',
+  'hold.granted',
+  'hold.release',
+  'keep-alive.send',
+];
+
+/** All parts of a run, in their order. */
+export function partsOf({
+  root,
+  workloads,
+  isLong,
+  seconds,
+  firstSeed,
+}: PartsOptions): Record<string, Program> {
+  const processes = Math.min(2, availableParallelism());
+  const each = async (
+    some: readonly Workload[],
+    play: (workload: Workload) => Promise<Check>,
+  ): Promise<Check[]> => {
+    const checks: Check[] = [];
+    for (const workload of some) checks.push(await play(workload));
+    return checks;
+  };
+  const withTwoClients = workloads.filter(({ name }) => ['mutex', 'election'].includes(name));
+  return {
+    corpus: {
+      title: 'What once failed',
+      text: 'Plans of faults that have shown a bug: none does again.',
+      run: () => playCorpus(`${root}test/simulation/corpus.json`),
+    },
+    determinism: {
+      title: 'Determinism',
+      text: 'The same seed goes the same way: equal hashes over everything that was sent and delivered.',
+      run: async () => [await playTwice(workloads, isLong ? 1_000 : 100)],
+    },
+    placements: {
+      title: 'Two faults at every pair of places',
+      text: 'A crash, a pause longer than the TTL, a partition, or the end of the lease, at each point of the protocol, of each of two clients; and once more.',
+      run: () => each(withTwoClients, (workload) => playPlacements(workload, places, isLong ? 1 : 10)),
+    },
+    lasting: {
+      title: 'What is never mended',
+      text: 'One way between one client and one member is cut for ever.',
+      run: () => each(workloads, (workload) => playLasting(workload, isLong ? 1 : 3)),
+    },
+    mutants: {
+      title: 'Planted bugs',
+      text: 'The library with one guard broken (or two that hide each other), and the seed that showed it first: it shows again.',
+      run: () => killMutants(mutants),
+    },
+    seeds: {
+      title: 'Seeds',
+      text: `Random clients, faults and clocks in virtual time, from seed ${firstSeed} on.`,
+      run: () =>
+        playSeeds({
+          workloads,
+          processes,
+          firstSeed,
+          seconds,
+          atLeast: Math.min(2_000, Math.floor(20 * seconds)),
+          maxSeconds: 1.5 * seconds + 10,
+        }),
+    },
+  };
+}
