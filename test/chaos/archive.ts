@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Change, Entry, Json, Violation } from '../history/record.js';
-import type { Evidence } from '../workload/workload.js';
+import { type Change, type Entry, type Json, notesOf, type Violation } from '../history/record.js';
+import { type Evidence, nemesis } from '../workload/workload.js';
 
 /** What a run was: enough to judge it again, and to run the like of it. */
 export interface Facts {
@@ -24,6 +24,17 @@ export interface Struck {
 }
 
 const clientsFolder = 'clients';
+/** Three members tell of a change: one of them is never that late, and if all are a client knows it no sooner. */
+const lagMs = 1_000;
+
+export function evidenceOf(
+  entries: readonly Entry[],
+  changes: readonly Change[],
+  { namespace, ttlMs }: Pick<Evidence, 'namespace' | 'ttlMs'>,
+): Evidence {
+  const healing = notesOf(entries).findLast(({ client, what }) => client === nemesis && what === 'healed');
+  return { entries, changes, namespace, ttlMs, lagMs, ...(healing && { healedAt: healing.at }) };
+}
 
 /** The directory of a run: what its clients write, and at the end the rest. */
 export class Archive {
@@ -61,7 +72,7 @@ export class Archive {
     const facts = JSON.parse(readFileSync(join(this.directory, 'facts.json'), 'utf8')) as Facts;
     const { namespace, ttlMs } = facts;
     const changes = readLines<Change>(join(this.directory, 'changes.ndjson'));
-    return { facts, evidence: { entries: this.entries(), changes, namespace, ttlMs } };
+    return { facts, evidence: evidenceOf(this.entries(), changes, { namespace, ttlMs }) };
   }
 
   remove(): void {

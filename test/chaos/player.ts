@@ -16,6 +16,7 @@ export class Player {
   /** Good ends of rounds, by desk. */
   readonly #rounds: number[];
   readonly #passed: string[] = [];
+  readonly #reports = new Set<Report['report']>();
   #errors = '';
 
   private constructor(place: number, options: ClientOptions, launched: Launched) {
@@ -74,7 +75,17 @@ export class Player {
     this.launched.cont();
   }
 
-  /** No further rounds; it gives back what it holds, closes, and ends. @returns what was wrong with that */
+  /** No further rounds; it gives back what it holds. @returns what was wrong with that */
+  rest(limitMs: number): Promise<string | undefined> {
+    return this.#obeys('rest', 'rested', limitMs);
+  }
+
+  /** What remains to be done by one of all when all rest. @returns what was wrong with that */
+  finish(limitMs: number): Promise<string | undefined> {
+    return this.#obeys('finish', 'finished', limitMs);
+  }
+
+  /** It closes, and ends by itself. @returns what was wrong with that */
   async end(limitMs: number): Promise<string | undefined> {
     this.#order({ order: 'end' });
     const ended = await Promise.race([this.launched.ended, delay(limitMs, undefined, { ref: false })]);
@@ -82,6 +93,18 @@ export class Player {
       return `${this.name} has not ended ${limitMs} ms after it was told to${this.#said()}`;
     const { code, signal } = ended;
     return code === 0 ? undefined : `${this.name} has ended with ${String(signal ?? code)}${this.#said()}`;
+  }
+
+  async #obeys(
+    order: 'rest' | 'finish',
+    report: Report['report'],
+    limitMs: number,
+  ): Promise<string | undefined> {
+    this.#order({ order });
+    const end = performance.now() + limitMs;
+    while (!this.#reports.has(report) && this.launched.isRunning && performance.now() < end) await delay(10);
+    if (this.#reports.has(report)) return undefined;
+    return `${this.name} has not ${report} ${limitMs} ms after it was told to${this.#said()}`;
   }
 
   #said(): string {
@@ -94,6 +117,7 @@ export class Player {
   }
 
   #hear(report: Report): void {
+    this.#reports.add(report.report);
     if (report.report === 'round') this.#rounds[report.desk] = (this.#rounds[report.desk] ?? 0) + 1;
     if (report.report === 'passed') this.#passed.push(report.probe);
   }

@@ -80,12 +80,22 @@ export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[
   return schedule;
 }
 
+/** What judges of workloads know some faults by. */
+const kindsOf: Readonly<Record<string, readonly string[]>> = {
+  'out of space': ['noSpace'],
+  'the disk of the leader stalled': ['expire'],
+};
+
 async function strike(
   stage: Stage,
   nemesis: Nemesis,
   { random, length }: { readonly random: Random; readonly length: number },
 ): Promise<Struck> {
   const from = monotonicMs();
+  const { name } = nemesis;
+  // Etcd 3.4 may answer with a state that is gone once a member was paused.
+  stage.tell(name, { readsStale: /stopped|frozen|stalled/.test(name) });
+  for (const kind of kindsOf[name] ?? []) stage.tell(kind);
   try {
     const undo = await nemesis.begin(stage, random);
     await delay(length);

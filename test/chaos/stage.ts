@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Violation } from '../history/record.js';
+import type { Facts, Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
-import type { Evidence, Workload } from '../workload/workload.js';
-import { Archive } from './archive.js';
+import { type Evidence, nemesis, type Workload } from '../workload/workload.js';
+import { Archive, evidenceOf } from './archive.js';
 import type { Aim, ClientOptions } from './client/orders.js';
+import { PaperFile } from './client/paper.js';
 import { workloadNamed } from './loads.js';
 import type { Scene } from './nemesis/nemesis.js';
 import { Player } from './player.js';
@@ -43,6 +44,7 @@ export class Stage implements Scene, AsyncDisposable {
   readonly ttlMs: number;
   readonly #options: StageOptions;
   readonly #random: Random;
+  readonly #paper: PaperFile;
   /** All there ever were. */
   readonly #players: Player[] = [];
 
@@ -54,6 +56,7 @@ export class Stage implements Scene, AsyncDisposable {
     this.rig = rig;
     this.recorder = new Recorder(rig.endpoints);
     this.archive = Archive.create();
+    this.#paper = new PaperFile(this.archive.historyOf(nemesis));
   }
 
   /** Resolves when all clients play. */
@@ -126,6 +129,7 @@ export class Stage implements Scene, AsyncDisposable {
       await this.revive(place);
     }
     await rig.cluster.healthy();
+    this.tell('healed');
     const healedAt = performance.now();
     const before = this.players.map(({ rounds }) => rounds);
     const late = (): Player[] => this.players.filter(({ rounds }, i) => rounds <= (before[i] ?? 0));
@@ -137,18 +141,26 @@ export class Stage implements Scene, AsyncDisposable {
     return { violations, tookMs: performance.now() - healedAt };
   }
 
+  /** Writes down what was done to the run. */
+  tell(what: string, facts: Facts = {}): void {
+    this.#paper.write({ kind: 'note', at: this.#paper.now(), client: nemesis, what, on: '', facts });
+  }
+
   /** All clients end by themselves, and leave nothing that their sessions had kept. */
   async end(): Promise<Violation[]> {
-    const ends = await Promise.all(this.players.map((player) => player.end(hangMs)));
-    const wrong = ends.filter((end) => end !== undefined).map((what) => ({ rule: 'end', what }));
-    return [...wrong, ...(await this.#leftovers())];
+    const { players } = this;
+    const rests = await Promise.all(players.map((player) => player.rest(hangMs)));
+    const finish = await this.player(0).finish(2 * hangMs);
+    const ends = await Promise.all(players.map((player) => player.end(hangMs)));
+    const wrong = [...rests, finish, ...ends].filter((what) => what !== undefined);
+    return [...wrong.map((what) => ({ rule: 'end', what })), ...(await this.#leftovers())];
   }
 
   /** All that there is by now. */
   async evidence(): Promise<Evidence> {
     await this.recorder.catchUp();
     const { changes } = this.recorder;
-    return { entries: this.archive.entries(), changes, namespace, ttlMs: this.ttlMs };
+    return evidenceOf(this.archive.entries(), changes, { namespace, ttlMs: this.ttlMs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

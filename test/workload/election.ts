@@ -115,12 +115,12 @@ function asOfLock(operation: Operation): Operation {
 }
 
 /** I7: who was said to lead had done so by then. It may be of the past: a member may lag behind without knowing it. */
-function judgeLooks({ operations, changes }: Case, reigns: readonly Reign[]): Violation[] {
+function judgeLooks({ operations, changes, lagMs = 0 }: Case, reigns: readonly Reign[]): Violation[] {
   return operations.flatMap(({ call, outcome, client, output, returnedAt }) => {
     if (call !== 'leader' || outcome !== 'ok') return [];
     const token = numberOf(output, 'token');
     const value = textOf(output, 'value');
-    const now = revisionAt(changes, returnedAt);
+    const now = revisionAt(changes, returnedAt + lagMs);
     const isSo = (reign: Reign): boolean =>
       Number.isNaN(token) ? reign.token === undefined : reign.token === token && reign.value === value;
     if (reigns.some((reign) => reign.revision <= now && isSo(reign))) return [];

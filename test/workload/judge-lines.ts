@@ -60,8 +60,8 @@ function lossBounds({ entries, ttlMs, healedAt = Infinity }: Case): Bounds {
 
 function judgeLine(read: Case, { kind, folder, operations }: JudgedLine): Violation[] {
   if (operations.length === 0) return [];
-  const { changes, lives, namespace } = read;
-  const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives };
+  const { changes, lives, namespace, lagMs = 0 } = read;
+  const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives, lagMs };
   return [
     ...judgeHolding(evidence),
     ...judgeTokens(operations),

@@ -52,6 +52,8 @@ export interface Evidence {
   readonly ttlMs: number;
   /** When the last fault was undone. @default nobody knows */
   readonly healedAt?: number;
+  /** How much later than it happened a change may have been seen, at most. @default 0 */
+  readonly lagMs?: number;
 }
 
 /** What clients do over and over, and what must be true of it. */

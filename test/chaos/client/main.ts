@@ -1,5 +1,5 @@
 // A client process of a run: plays a workload until it is told to end, killed or stopped. See player.ts for who starts it.
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { workloadNamed } from '../loads.js';
 import type { Aim, ClientOptions, Order, Report } from './orders.js';
 import { PaperFile } from './paper.js';
@@ -53,16 +53,33 @@ const seats = Array.from({ length: options.desks }, (_, index) => {
   });
 });
 
+const ending = new AbortController();
+
 process.on('message', (order: Order) => {
-  if (order.order === 'aim') probes.aim(order.aim);
-  else stopping.abort(new Error('the run ends'));
+  switch (order.order) {
+    case 'aim':
+      return probes.aim(order.aim);
+    case 'rest':
+      return stopping.abort(new Error('the run ends'));
+    case 'finish':
+      void seats[0]?.finish().then(() => say({ report: 'finished' })); // a rejection ends the process, and is seen
+      return;
+    case 'end':
+      return ending.abort();
+  }
 });
-process.once('SIGTERM', () => stopping.abort(new Error('the process is to end')));
+process.once('SIGTERM', () => {
+  stopping.abort(new Error('the process is to end'));
+  ending.abort();
+});
 process.once('disconnect', () => {
-  if (!stopping.signal.aborted) process.exit(1); // nobody is left to play for
+  if (!ending.signal.aborted) process.exit(1); // nobody is left to play for
 });
 
 say({ report: 'ready' });
 await Promise.all(seats.map((seat) => seat.play()));
+say({ report: 'rested' });
+if (!ending.signal.aborted) await once(ending.signal, 'abort');
+await Promise.all(seats.map((seat) => seat.close()));
 // From here on only what the library left behind could keep this process alive.
 process.disconnect();

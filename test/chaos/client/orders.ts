@@ -28,12 +28,16 @@ export interface Aim {
 /** What the run says to a client process. */
 export type Order =
   | { readonly order: 'aim'; readonly aim: Aim }
-  /** Begin no further round; then close, and end. */
+  /** Begin no further round; all that is held is given back. */
+  | { readonly order: 'rest' }
+  /** Do what remains to be done by one of all when all rest. */
+  | { readonly order: 'finish' }
+  /** Close, and end. */
   | { readonly order: 'end' };
 
 /** What a client process says to the run. */
 export type Report =
-  | { readonly report: 'ready' }
+  | { readonly report: 'ready' | 'rested' | 'finished' }
   /** A desk has come to the good end of a round. */
   | { readonly report: 'round'; readonly desk: number }
   | { readonly report: 'passed'; readonly probe: string };

@@ -48,10 +48,10 @@ export class Seat {
     });
   }
 
-  /** Round after round, until it is to stop; then closes. */
+  /** Round after round, until it is to stop. */
   async play(): Promise<void> {
     const { workload, stopping, onRound } = this.#parts;
-    const desk = this.#desk();
+    const desk = this.#desk(stopping);
     while (!stopping.aborted) {
       try {
         await workload.turn(desk);
@@ -62,7 +62,16 @@ export class Seat {
       }
       await desk.pause(this.#random.between(0, 300));
     }
-    await this.#conclave.close();
+  }
+
+  /** What remains to be done by one of all when they have ended. */
+  async finish(): Promise<void> {
+    const { signal } = new AbortController();
+    await this.#parts.workload.finish?.(this.#desk(signal));
+  }
+
+  close(): Promise<void> {
+    return this.#conclave.close();
   }
 
   /** The very first thing after the process stood still: does it know what it has lost? */
@@ -81,15 +90,15 @@ export class Seat {
     return this.#scribe.claim(on, hold);
   }
 
-  #desk(): RealDesk {
-    const { stopping, probe } = this.#parts;
+  #desk(signal: AbortSignal): RealDesk {
+    const { probe } = this.#parts;
     const scribe = this.#scribe;
     return {
       name: scribe.name,
       conclave: this.#conclave,
       random: this.#random,
-      signal: stopping,
-      pause: (ms) => delay(ms, undefined, { signal: stopping }).catch(() => {}),
+      signal,
+      pause: (ms) => delay(ms, undefined, { signal }).catch(() => {}),
       call: (...args) => scribe.call(...args),
       note: (...args) => scribe.note(...args),
       claim: (on, hold) => this.#claim(on, hold),
