@@ -74,7 +74,7 @@ function* places({ jobs }: JobsEvidence): Generator<string> {
 }
 
 /** What was put was wanted, and what was confirmed is there, once. */
-function* enqueues({ jobs, operations, entries, keepMs }: JobsEvidence): Generator<string> {
+function* enqueues({ jobs, operations, entries, keepMs, lagMs = 0 }: JobsEvidence): Generator<string> {
   const stored = byTag(jobs);
   const calls = grouped(
     operations.filter(({ call }) => call === 'enqueue'),
@@ -87,7 +87,7 @@ function* enqueues({ jobs, operations, entries, keepMs }: JobsEvidence): Generat
       yield `${tag} was put, and its client was told that it was not`;
     const confirmed = its.filter(({ outcome }) => outcome === 'ok');
     for (const { output, returnedAt } of confirmed)
-      if (!lives.some(({ id, body }) => id === textOf(output, 'id') && body.createdAt <= returnedAt))
+      if (!lives.some(({ id, body }) => id === textOf(output, 'id') && body.createdAt <= returnedAt + lagMs))
         yield `${tag} was confirmed, and is not there`;
     const created = confirmed.filter(({ output }) => output['created'] === true).length;
     if (created > lives.length) yield `${tag} was created ${created} times, and put ${lives.length} times`;
@@ -97,14 +97,14 @@ function* enqueues({ jobs, operations, entries, keepMs }: JobsEvidence): Generat
     if (isStruck(entries, 'expire', 'ambush', 'noSpace')) continue;
     for (const [i, { body }] of lives.entries()) {
       const before = lives[i - 1]?.body.deletedAt ?? -Infinity;
-      if (body.createdAt < before + keepMs)
+      if (body.createdAt < before + keepMs - lagMs)
         yield `${tag} was put again ${body.createdAt - before} ms after its end`;
     }
   }
 }
 
 /** A delivery is what is stored, and counts the attempts before it. */
-function* deliveries({ jobs, operations }: JobsEvidence): Generator<string> {
+function* deliveries({ jobs, operations, lagMs = 0 }: JobsEvidence): Generator<string> {
   const lives = grouped(jobs, ({ id }) => id);
   const failed = new Set(
     operations
@@ -126,7 +126,7 @@ function* deliveries({ jobs, operations }: JobsEvidence): Generator<string> {
     const counted = before.filter(({ end, token: its }) => end === 'lost' || failed.has(`${id} ${its}`));
     if (attempt !== 1 + counted.length)
       yield `${what} was delivered as attempt ${attempt}, after ${counted.length} that had failed`;
-    if (before.some(({ life }) => life.deletedAt > returnedAt))
+    if (before.some(({ life }) => life.deletedAt > returnedAt + lagMs))
       yield `${what} was delivered while another worker had it, since ${invokedAt}`;
   }
 }

@@ -50,7 +50,7 @@ export interface Evidence {
   readonly namespace: string;
   /** Of the sessions of all clients. */
   readonly ttlMs: number;
-  /** How much later than it happened a change may have been seen. @default 0 */
+  /** How much later than it happened a change may have been seen, at most. @default 0 */
   readonly lagMs?: number;
 }
 

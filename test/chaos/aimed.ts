@@ -1,0 +1,52 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Nemesis } from './nemesis/nemesis.js';
+import { pick, range } from './nemesis/targets.js';
+import type { Stage } from './stage.js';
+
+/** Points at which a client that stops or dies does the most harm. */
+export const tender: readonly string[] = [
+  'session.granted',
+  'ticket.take',
+  'ticket.taken',
+  'ticket.waiting',
+  'hold.granted',
+  'hold.release',
+  'keep-alive.send',
+  'line.watching',
+];
+
+/** How long a client may take to come to a point. */
+const patienceMs = 3_000;
+
+/** Faults that a client does to itself when it passes a point: `a client killed at hold.granted`. */
+export function aimedNemeses(stage: Stage): readonly Nemesis[] {
+  return tender.flatMap((probe) => [stopped(stage, probe), killed(stage, probe)]);
+}
+
+function stopped(stage: Stage, probe: string): Nemesis {
+  return {
+    name: `a client stopped at ${probe}`,
+    needs: [],
+    async begin({ rig }, random) {
+      const player = stage.player(pick(random, range(rig.clients)));
+      player.aim({ probe, nth: 1, act: 'stop' });
+      await player.stopped(patienceMs);
+      return async () => player.resume();
+    },
+  };
+}
+
+function killed(stage: Stage, probe: string): Nemesis {
+  return {
+    name: `a client killed at ${probe}`,
+    needs: [],
+    async begin({ rig }, random) {
+      const player = stage.player(pick(random, range(rig.clients)));
+      player.aim({ probe, nth: 1, act: 'kill' });
+      await Promise.race([player.launched.ended, delay(patienceMs, undefined, { ref: false })]);
+      return async () => {
+        if (!player.launched.isRunning) await stage.revive(player.place);
+      };
+    },
+  };
+}

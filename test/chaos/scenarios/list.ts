@@ -1,0 +1,29 @@
+import { earlyRevoke } from './early-revoke.js';
+import { halfOpen } from './half-open.js';
+import { outOfSpace } from './out-of-space.js';
+import { kills, manyKills } from './kills.js';
+import { lossyNetwork } from './lossy-network.js';
+import { lostAnswers } from './lost-answers.js';
+import { phantom } from './phantom.js';
+import type { Scenario } from './scenario.js';
+import { shutdown } from './shutdown.js';
+import { slowMember } from './slow-member.js';
+import { splitBrain } from './split-brain.js';
+import { firstLooks, staleWrites } from './stopped-holders.js';
+
+/** In the order of their numbers. */
+export const scenarios: readonly Scenario[] = [
+  kills,
+  manyKills,
+  staleWrites,
+  firstLooks,
+  earlyRevoke,
+  phantom,
+  lostAnswers,
+  splitBrain,
+  lossyNetwork,
+  outOfSpace,
+  halfOpen,
+  shutdown,
+  slowMember,
+];

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { livesOf } from '../../history/lives.js';
+import { notesOf, operationsOf } from '../../history/record.js';
+import { Random } from '../../../src/testing/random.js';
+import { judge } from '../judge.js';
+import { monotonicMs } from '../client/paper.js';
+import { nemesisNamed } from '../nemesis/nemeses.js';
+import { Stage } from '../stage.js';
+import type { Scenario } from './scenario.js';
+import { until } from './until.js';
+
+const ttlMs = 3_000;
+const partitionMs = 8_000;
+
+export const splitBrain: Scenario = {
+  number: 15,
+  title:
+    'The holder with one member on the smaller side of a partition: the larger side has the lock in time, and it knew before',
+  tier: 'P',
+  needs: ['netns'],
+  repetitions: { full: 10, tenth: 1 },
+  async run(stand, repetitions) {
+    const { seed } = stand;
+    await using stage = await Stage.start({ workload: 'register', tier: 'netns', clients: 2, ttlMs, seed });
+    const nemesis = nemesisNamed('a member alone with the holder');
+    const partitions: { readonly from: number; readonly to: number; readonly holder: string }[] = [];
+    for (let time = 0; time < repetitions; time++) {
+      const place = await until('somebody holds', () => stage.holder());
+      const player = stage.player(place);
+      // It would else have given back before the partition is there.
+      player.aim({ probe: 'use.write', nth: 1, act: 'tell' });
+      const passed = player.passed('use.write');
+      await until('the holder writes', () => player.passed('use.write') > passed);
+      const from = monotonicMs();
+      const undo = await nemesis.begin({ rig: stage.rig, holder: () => place }, new Random(seed).split(time));
+      await delay(partitionMs);
+      await undo();
+      partitions.push({ from, to: monotonicMs(), holder: player.name });
+      const rounds = stage.players.map((each) => each.rounds);
+      await until('all go on', () => stage.players.every((each, i) => each.rounds > (rounds[i] ?? 0)));
+    }
+    const { violations } = await stage.settle();
+    stand.add([...violations, ...(await stage.end())]);
+    const evidence = await stage.evidence();
+    stand.add(judge(stage.workload, evidence));
+    const grants = operationsOf(evidence.entries).filter(
+      ({ call, outcome }) => call === 'acquire' && outcome === 'ok',
+    );
+    const losses = notesOf(evidence.entries).filter(({ what }) => what === 'lost');
+    const takeovers: number[] = [];
+    for (const { from, to, holder } of partitions) {
+      const next = grants.find(
+        ({ client, returnedAt }) => client !== holder && returnedAt > from && returnedAt < to,
+      );
+      const own = grants.findLast(({ client, returnedAt }) => client === holder && returnedAt < from);
+      const key = own?.output['key'];
+      const lost = losses.find(({ client, facts }) => client === holder && facts['key'] === key);
+      if (next) takeovers.push(next.returnedAt - from);
+      stand.expect(next !== undefined, `nobody took over within a partition of ${partitionMs} ms`);
+      const gone = livesOf(evidence.changes).find((life) => life.key === key);
+      if (next && gone && gone.deletedAt > from + ttlMs / 2)
+        stand.expect(
+          lost !== undefined && lost.at < next.returnedAt,
+          `${holder} was not told before ${next.client} was granted it`,
+        );
+    }
+    stand.spread('lock taken over after the partition began', takeovers);
+    if (stand.violations.length === 0) stage.archive.remove();
+  },
+};
