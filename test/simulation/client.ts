@@ -33,6 +33,8 @@ export class SimulatedClient {
   readonly #parts: ClientParts;
   readonly #conclave: Conclave;
   readonly #claims = new Map<string, Hold>();
+  /** Deleted, with the revision of that; it was not asked yet. */
+  readonly #gone = new Map<Hold, number>();
   #robbedAt = -Infinity;
   #scribe: Scribe | undefined;
 
@@ -56,21 +58,27 @@ export class SimulatedClient {
     this.#robbedAt = this.#parts.world.now();
   }
 
-  /** S1: what says that it is held stands in the store. */
+  /** S1: what says that it is held stands in the store. Asked of a process that stood still as soon as it goes on. */
   look({ key, type, revision }: Change, together: readonly Change[]): void {
     const hold = this.#claims.get(key);
-    if (hold === undefined || type === 'put') return;
-    this.#claims.delete(key);
-    // A reader that becomes a writer.
-    const isNext = (each: Change): boolean => each.type === 'put' && each.revision === revision;
-    if (together.some((each) => isNext(each) && ownerOf(each.key) === ownerOf(key))) return;
-    const { world, ttlMs, report } = this.#parts;
+    if (hold && type === 'delete') {
+      this.#claims.delete(key);
+      // Else a reader that has become a writer.
+      const isNext = (each: Change): boolean => each.type === 'put' && each.revision === revision;
+      if (!together.some((each) => isNext(each) && ownerOf(each.key) === ownerOf(key)))
+        this.#gone.set(hold, revision);
+    }
+    if (this.#gone.size > 0 && this.peer.activity === 'running') this.#askWhoIsGone();
+  }
+
+  #askWhoIsGone(): void {
+    const { world, ttlMs, report, name } = this.#parts;
     const isExcused = world.now() < this.#robbedAt + ttlMs + excuseMs;
-    if (this.peer.activity !== 'running' || isExcused || !hold.isHeld()) return;
-    report(
-      'S1',
-      `${this.#parts.name} holds ${key} (token ${hold.fencingToken}), deleted at revision ${revision}`,
-    );
+    for (const [hold, revision] of this.#gone) {
+      if (isExcused || !hold.isHeld()) continue;
+      report('S1', `${name} holds ${hold.key} (token ${hold.fencingToken}), deleted at revision ${revision}`);
+    }
+    this.#gone.clear();
   }
 
   /** What remains to be done by one of all when they have ended. */
