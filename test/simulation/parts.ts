@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Workload } from '../workload/workload.js';
 import type { Check } from './check.js';
+import { playScenarios } from './clusters.js';
 import { playCorpus } from './corpus.js';
 import { playTwice } from './determinism.js';
 import { killMutants } from './kill.js';
@@ -82,6 +83,11 @@ export function partsOf({
       title: 'Planted bugs',
       text: 'The library with one guard broken (or two that hide each other), and the seed that showed it first: it shows again.',
       run: () => killMutants(mutants),
+    },
+    scenarios: {
+      title: 'Real clusters',
+      text: 'Three members of etcd, clients in processes of their own, and what is done to them. Times are figures, not bounds.',
+      run: () => playScenarios(isLong),
     },
     seeds: {
       title: 'Seeds',
