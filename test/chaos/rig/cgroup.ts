@@ -65,7 +65,7 @@ async function confine(
   settings: readonly Setting[],
   untilEffective: (group: string, hierarchy: Hierarchy) => Promise<void> = async () => {},
 ): Promise<Undo> {
-  sweep(hierarchy);
+  sweep(hierarchy, settings);
   const group = join(hierarchy.mount, ownName());
   const home = homeOf(pid, hierarchy);
   makeGroup(hierarchy, group, settings[0]?.file.startsWith('cpu') ? 'cpu' : 'freezer');
@@ -138,13 +138,16 @@ async function remove(group: string): Promise<void> {
   }
 }
 
-/** What dead runs have left: their guards have let the processes go. */
-function sweep({ mount }: Hierarchy): void {
+/** What dead runs have left whose guards have died with them. */
+function sweep({ mount }: Hierarchy, settings: readonly Setting[]): void {
   for (const name of readdirSync(mount).filter(isLeftover)) {
+    const group = join(mount, name);
     try {
-      rmdirSync(join(mount, name));
+      for (const { file, off } of settings) writeFileSync(join(group, file), off);
+      moveAll(group, mount);
+      rmdirSync(group);
     } catch {
-      // Somebody else has, or its guard is about to.
+      // Somebody else has; or its last process is about to end, and the next run finds it.
     }
   }
 }
