@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { mutex } from '../workload/mutex.js';
+import type { Workload } from '../workload/workload.js';
+import { Batch } from './batch.js';
+import { draw, full, micro, type Plan } from './plan.js';
+import { run } from './run.js';
+import { workloads } from './workloads.js';
+
+const planOf = (seed: number, size = micro): Plan => draw({ workload: 'mutex', clients: 2, seed, size });
+
+describe('a plan', () => {
+  it('follows from its seed, its workload and its size', () => {
+    expect(planOf(5)).toEqual(planOf(5));
+    expect(planOf(6)).not.toEqual(planOf(5));
+    expect(planOf(5, full).faults.length).toBeGreaterThan(planOf(5).faults.length);
+    const other = draw({ workload: 'queue', clients: 2, seed: 5, size: micro });
+    expect(other.faults).not.toEqual(planOf(5).faults);
+  });
+
+  it('survives being written down as JSON', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const plan = planOf(seed);
+      expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+    }
+  });
+});
+
+describe('a run', () => {
+  it('goes the same way each time, whatever was run in between', async () => {
+    const first = await run(planOf(11), mutex);
+    await run(planOf(12), mutex);
+    const again = await run(planOf(11), mutex);
+    expect(again.traceHash).toBe(first.traceHash);
+    expect(again.entries).toEqual(first.entries);
+    expect(again.changes).toEqual(first.changes);
+  });
+
+  it('writes down what clients called and what the store went through', async () => {
+    const { entries, changes, violations } = await run(planOf(3), mutex);
+    expect(violations).toEqual([]);
+    expect(entries.filter(({ kind }) => kind === 'return').length).toBeGreaterThan(3);
+    expect(changes.some(({ key }) => key.startsWith('conclave/lock/m/'))).toBe(true);
+    const times = entries.map(({ at }) => at);
+    expect(new Set(times).size).toBe(times.length);
+  });
+
+  it.each(workloads.map((workload) => [workload.name, workload] as const))(
+    'of %s goes on to a good end without any fault',
+    async (name, workload) => {
+      const { clients = 2 } = workload;
+      const plan = { ...draw({ workload: name, clients, seed: 1, size: micro }), faults: [] };
+      const { violations, entries } = await run(plan, workload);
+      expect(violations).toEqual([]);
+      expect(entries.some((entry) => entry.kind === 'return' && entry.outcome === 'ok')).toBe(true);
+    },
+  );
+});
+
+describe('a failing seed', () => {
+  /** Claims that a client that stands still does wrong by it. */
+  const unfair: Workload = {
+    ...mutex,
+    judge: ({ entries }) => {
+      const struck = entries.filter((entry) => entry.kind === 'note' && entry.what === 'pause');
+      return struck.map(({ at }) => ({ rule: 'unfair', what: `somebody stood still at ${at}` }));
+    },
+  };
+
+  it('is told with the fewest faults that show it, and how to see it again', async () => {
+    const batch = new Batch(unfair);
+    for (let seed = 1; !batch.failure; seed++) await batch.play(seed, 'micro');
+    const { seed, plan, text } = batch.failure;
+    expect(plan.faults.map((fault) => fault.do)).toEqual(['pause']);
+    expect(text).toContain(`npm run simulate -- --workload mutex --size micro --seed ${seed}`);
+    expect(text).toContain('unfair: somebody stood still');
+  });
+
+  it('of a client that throws something of its own is told', async () => {
+    const broken: Workload = {
+      ...mutex,
+      turn: async () => {
+        throw new RangeError('not of the library');
+      },
+    };
+    const plan = { ...planOf(1), calmLimitMs: 1_000 };
+    const { violations } = await run(plan, broken);
+    const rules = new Set(violations.map(({ rule }) => rule));
+    expect(rules).toEqual(new Set(['error', 'liveness']));
+  });
+});
