@@ -25,7 +25,8 @@ interface Outcome {
 }
 
 /** I6, and that all who have to do with a round are told the same. The holder of a client's tickets is its name. */
-export function judgeRounds({ entries, changes, namespace }: Evidence, options: RoundsOptions): Violation[] {
+export function judgeRounds(evidence: Evidence, options: RoundsOptions): Violation[] {
+  const { entries, changes, namespace, lagMs = 0 } = evidence;
   const { kind, name } = options;
   const start = `${namespace}/${kind}-barrier/${name}/`;
   const store = new RoundsInStore(options);
@@ -33,7 +34,7 @@ export function judgeRounds({ entries, changes, namespace }: Evidence, options: 
   const operations = operationsOf(entries).filter(({ on }) => on === name);
   return [
     ...store.complaints,
-    ...disagreements(operations, store),
+    ...disagreements(operations, store, lagMs),
     ...earlyPasses(operations, options.size),
     ...(kind === 'double' ? earlyLeaves(operations, store) : []),
   ].map((what) => ({ rule: 'I6', what }));
@@ -113,7 +114,11 @@ class RoundsInStore {
 }
 
 /** What somebody was told is what was written, and about him. */
-function* disagreements(operations: readonly Operation[], store: RoundsInStore): Generator<string> {
+function* disagreements(
+  operations: readonly Operation[],
+  store: RoundsInStore,
+  lagMs: number,
+): Generator<string> {
   const seats = new Set<string>();
   for (const { call, client, output, input, error, outcome, id, returnedAt } of operations) {
     const who = `${client} (${id})`;
@@ -124,7 +129,7 @@ function* disagreements(operations: readonly Operation[], store: RoundsInStore):
       const holder = round?.parties[index]?.holder;
       if (round?.kind !== 'tripped') yield `${who} passed in ${number}, which has not tripped`;
       else if (holder !== client) yield `${who} was number ${index} of ${number}, and that is ${holder}`;
-      else if (round.at > returnedAt) yield `${who} passed in ${number} before it had tripped`;
+      else if (round.at > returnedAt + lagMs) yield `${who} passed in ${number} before it had tripped`;
       if (seats.has(`${number}/${index}`)) yield `two passed in ${number} as number ${index}`;
       seats.add(`${number}/${index}`);
     }

@@ -1,3 +1,4 @@
+import { positiveControls } from '../controls.js';
 import { earlyRevoke } from './early-revoke.js';
 import { halfOpen } from './half-open.js';
 import { outOfSpace } from './out-of-space.js';
@@ -5,6 +6,8 @@ import { kills, manyKills } from './kills.js';
 import { lossyNetwork } from './lossy-network.js';
 import { lostAnswers } from './lost-answers.js';
 import { phantom } from './phantom.js';
+import { elections, permits, readersAndWriters, rounds } from './primitives.js';
+import { lossyQueue, queueUnderFaults } from './queues.js';
 import type { Scenario } from './scenario.js';
 import { shutdown } from './shutdown.js';
 import { slowMember } from './slow-member.js';
@@ -23,7 +26,14 @@ export const scenarios: readonly Scenario[] = [
   splitBrain,
   lossyNetwork,
   outOfSpace,
+  queueUnderFaults,
+  lossyQueue,
+  permits,
+  readersAndWriters,
+  elections,
+  rounds,
   halfOpen,
   shutdown,
   slowMember,
+  positiveControls,
 ];

@@ -1,0 +1,78 @@
+import type { Violation } from '../history/record.js';
+import { guardedRegister, lockKey } from './loads/etcd3-lock.js';
+import { judge } from './judge.js';
+import { stopHolders } from './scenarios/stopped-holders.js';
+import type { Scenario } from './scenarios/scenario.js';
+import { until } from './scenarios/until.js';
+import { phantomOf } from './server-locks.js';
+import { Stage } from './stage.js';
+
+/** Something that is known to be wrong: whoever judges must see it. */
+interface Control {
+  readonly name: string;
+  readonly run: (seed: number) => Promise<readonly Violation[]>;
+}
+
+const controls: readonly Control[] = [
+  {
+    name: 'a register without a fence, its holder stopped past its TTL',
+    run: async (seed) =>
+      (await stopHolders({ workload: 'unfenced-register', points: ['use.write'], repetitions: 1, seed }))
+        .violations,
+  },
+  { name: 'the server’s own Lock, a lease that ends while it waits', run: phantom('v3lock') },
+  { name: 'the server’s own Campaign, a lease that ends while it waits', run: phantom('v3election') },
+  { name: 'the lock of npm etcd3, its holder stopped past its TTL', run: stopEtcd3 },
+];
+
+function phantom(kind: Parameters<typeof phantomOf>[0]): Control['run'] {
+  return async () => (await phantomOf(kind)).violations;
+}
+
+async function stopEtcd3(seed: number): Promise<readonly Violation[]> {
+  const workload = 'etcd3-lock';
+  await using stage = await Stage.start({
+    workload,
+    tier: 'loopback',
+    members: 1,
+    clients: 2,
+    ttlMs: 2_000,
+    seed,
+  });
+  const { recorder } = stage;
+  const standing = (key: string): { readonly createRevision: number; readonly value: string } | undefined =>
+    recorder.standing.find((each) => each.key === key);
+  const player = stage.player(0);
+  player.aim({ probe: 'use.write', nth: 1, act: 'stop' });
+  await until('the holder stops', () => player.isStopped());
+  await recorder.catchUp();
+  const token = standing(lockKey)?.createRevision ?? Infinity;
+  const tokenOf = (value: string): number => (JSON.parse(value) as { token: number }).token;
+  await until(
+    'the next one writes',
+    () => tokenOf(standing(guardedRegister)?.value ?? '{"token":0}') > token,
+  );
+  const { rounds } = player;
+  player.resume();
+  await until('it goes on', () => player.rounds > rounds);
+  await stage.end();
+  const violations = judge(stage.workload, await stage.evidence()).filter(({ rule }) => rule !== 'error');
+  stage.archive.remove();
+  return violations;
+}
+
+export const positiveControls: Scenario = {
+  number: 32,
+  title: 'What is known to be wrong is found: no fence, the locks of the server, the lock of npm etcd3',
+  tier: 'P',
+  needs: [],
+  repetitions: { full: 1, tenth: 1 },
+  async run(stand) {
+    const found = await Promise.all(controls.map(({ run }) => run(stand.seed)));
+    for (const [i, { name }] of controls.entries()) {
+      const violations = found[i] ?? [];
+      stand.figure(name, `${violations.length} violations; ${violations[0]?.what ?? ''}`);
+      stand.expect(violations.length > 0, `${name}: nothing was found, and it is wrong`);
+    }
+  },
+};
