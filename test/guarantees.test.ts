@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { scenarios } from './chaos/scenarios/list.js';
 import { root } from './project/program.js';
+import { workloads } from './simulation/workloads.js';
 
 interface Reference {
   readonly file: string;
@@ -62,4 +64,19 @@ describe.each<[string, readonly string[]]>([
 it('the names of tests are read with those of their groups', () => {
   const text = `describe('a', () => { it('b', f); describe('c', () => { test('d', f); }); }); it('e', f); other('g');`;
   expect(testNames(text)).toEqual(['a b', 'a c d', 'e']);
+});
+
+describe('what is tried by chance', () => {
+  const documented = readFileSync(join(root, 'docs/guarantees.md'), 'utf8');
+  const named = (pattern: RegExp): string[] => [...documented.matchAll(pattern)].map(([, name = '']) => name);
+
+  it('has each simulation in the guarantees, and no other', () => {
+    const names = new Set(named(/^- simulation: `(.+)`$/gm));
+    expect(names).toEqual(new Set(workloads.map(({ name }) => name)));
+  });
+
+  it('has each scenario in the guarantees, and no other', () => {
+    const names = new Set(named(/^- scenario (.+)$/gm));
+    expect(names).toEqual(new Set(scenarios.map(({ number, title }) => `${number}: ${title}`)));
+  });
 });
