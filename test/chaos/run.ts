@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Json, Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
-import { aimedNemeses } from './aimed.js';
+import { aimedNemeses, aimedNemesis } from './aimed.js';
 import type { Struck } from './archive.js';
 import { monotonicMs } from './client/paper.js';
 import { judge } from './judge.js';
@@ -14,6 +14,8 @@ import type { Evidence } from '../workload/workload.js';
 export interface RunOptions extends StageOptions {
   /** By name; one after the other, drawn by the seed. None: no faults. */
   readonly nemeses: readonly string[];
+  /** By name; they begin before the others and last until the end. @default [] */
+  readonly throughout?: readonly string[];
   /** How long faults are struck. */
   readonly seconds: number;
   /** How long a fault lasts, milliseconds. @default [300, 3500] */
@@ -64,6 +66,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
 export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[]> {
   const random = new Random(options.seed).split(0);
   const possible = named(stage, options.nemeses);
+  const lasting = named(stage, options.throughout ?? []);
+  for (const each of lasting) stage.tell(each.name);
+  const undos = await Promise.all(lasting.map((each, i) => each.begin(stage, random.split(-1 - i))));
   const { lengthMs = [300, 3_500], pauseMs = [100, 1_000], limit = Infinity } = options;
   const end = performance.now() + options.seconds * 1_000;
   const passed = async (ms: number): Promise<unknown> =>
@@ -77,6 +82,7 @@ export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[
     if (possible.length === 0) await passed(length);
     else schedule.push(await strike(stage, pick(chance, possible), { random: chance, length }));
   }
+  for (const undo of undos) await undo();
   return schedule;
 }
 
@@ -110,7 +116,7 @@ async function strike(
 function named(stage: Stage, names: readonly string[]): Nemesis[] {
   const known = [...allNemeses, ...aimedNemeses(stage)];
   return names.map((name) => {
-    const found = known.find((each) => each.name === name);
+    const found = known.find((each) => each.name === name) ?? aimedNemesis(stage, name);
     if (!found)
       throw new RangeError(
         `there is no nemesis '${name}'. There are: ${known.map((each) => each.name).join(', ')}`,

@@ -27,6 +27,8 @@ export interface StageOptions {
   /** Disks are written as in production. @default false */
   readonly fsync?: boolean;
   readonly members?: 1 | 3;
+  /** How fast the clock of the client at each place goes. @default 1 */
+  readonly clockRates?: readonly number[];
   /** Aims of each process, from its start on. */
   readonly aims?: readonly Aim[];
 }
@@ -77,7 +79,7 @@ export class Stage implements Scene, AsyncDisposable {
   /** Puts a client at a place whose client has ended, if it has. */
   async revive(place: number): Promise<void> {
     if (this.rig.client(place)) return;
-    const { workload, desks = 1, aims = [] } = this.#options;
+    const { workload, desks = 1, aims = [], clockRates = [] } = this.#options;
     const generation = this.#players.filter((each) => each.place === place).length;
     const name = `c${place}.${generation}`;
     const options: ClientOptions = {
@@ -91,6 +93,7 @@ export class Stage implements Scene, AsyncDisposable {
       seed: this.#random.split(100 * place + generation).uint32(),
       history: this.archive.historyOf(name),
       aims,
+      clockRate: clockRates[place] ?? 1,
     };
     this.#players.push(await Player.start(this.rig, place, options));
   }
