@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Json, Violation } from '../history/record.js';
+import type { Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
 import { aimedNemeses, aimedNemesis } from './aimed.js';
 import type { Struck } from './archive.js';
@@ -47,14 +47,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const ended = await stage.end();
     const evidence = await stage.evidence();
     const violations = [...calm.violations, ...ended, ...judge(stage.workload, evidence)];
-    const isKept = options.keep === true || violations.length > 0;
-    const { archive, ttlMs } = stage;
-    if (isKept) {
-      const facts = { workload: options.workload, namespace: evidence.namespace, ttlMs, schedule };
-      archive.write({ ...facts, options: options as unknown as Json }, evidence.changes, violations, '');
-    } else archive.remove();
-    if (violations.length > 0) console.log(`kept: ${archive.directory}; to repeat: ${commandOf(options)}`);
-    const directory = isKept ? archive.directory : undefined;
+    const kept = { schedule, ...(options.keep !== undefined && { keep: options.keep }) };
+    const directory = stage.conclude(evidence, violations, kept);
+    if (violations.length > 0) console.log(`to repeat: ${commandOf(options)}`);
     return { violations, evidence, schedule, settledMs: calm.tookMs, directory };
   } catch (error) {
     console.log(`kept: ${stage.archive.directory}; to repeat: ${commandOf(options)}`);

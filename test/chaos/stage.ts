@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Facts, Violation } from '../history/record.js';
+import type { Facts, Json, Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
 import { type Evidence, nemesis, type Workload } from '../workload/workload.js';
-import { Archive, evidenceOf } from './archive.js';
+import { Archive, evidenceOf, type Struck } from './archive.js';
 import type { Aim, ClientOptions } from './client/orders.js';
 import { PaperFile } from './client/paper.js';
 import { workloadNamed } from './loads.js';
@@ -164,6 +164,28 @@ export class Stage implements Scene, AsyncDisposable {
     await this.recorder.catchUp();
     const { changes } = this.recorder;
     return evidenceOf(this.archive.entries(), changes, { namespace, ttlMs: this.ttlMs });
+  }
+
+  /**
+   * Keeps what the run has left if something was wrong, and says where; else removes it.
+   *
+   * @returns the directory if it was kept
+   */
+  conclude(
+    { changes }: Evidence,
+    violations: readonly Violation[],
+    { schedule = [], keep = false }: { readonly schedule?: readonly Struck[]; readonly keep?: boolean } = {},
+  ): string | undefined {
+    const { archive, ttlMs } = this;
+    if (violations.length === 0 && !keep) {
+      archive.remove();
+      return undefined;
+    }
+    const options = this.#options as unknown as Json;
+    const facts = { workload: this.workload.name, namespace, ttlMs, options, schedule };
+    archive.write(facts, changes, violations, this.rig.cluster.log);
+    console.log(`kept: ${archive.directory}`);
+    return archive.directory;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -142,7 +142,8 @@ export const soak: Scenario = {
     stand.expect(Math.max(...growth('megabytes')) < 20 + 10 * desks, 'memory grows');
     stand.expect(Math.max(...growth('sockets')) <= 2 * desks, 'connections are left open');
     stand.add(await stage.end());
-    stand.add(judge(stage.workload, await stage.evidence()));
-    if (stand.violations.length === 0) stage.archive.remove();
+    const evidence = await stage.evidence();
+    stand.add(judge(stage.workload, evidence));
+    stage.conclude(evidence, stand.violations);
   },
 };
