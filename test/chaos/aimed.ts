@@ -23,6 +23,13 @@ export function aimedNemeses(stage: Stage): readonly Nemesis[] {
   return tender.flatMap((probe) => [stopped(stage, probe), killed(stage, probe)]);
 }
 
+/** The one of this name, at whatever point. */
+export function aimedNemesis(stage: Stage, name: string): Nemesis | undefined {
+  const [, act, probe] = /^a client (killed|stopped) at (\S+)$/.exec(name) ?? [];
+  if (probe === undefined) return undefined;
+  return act === 'killed' ? killed(stage, probe) : stopped(stage, probe);
+}
+
 function stopped(stage: Stage, probe: string): Nemesis {
   return {
     name: `a client stopped at ${probe}`,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Aim, ClientOptions, Order, Report } from './client/orders.js';
@@ -64,6 +64,17 @@ export class Player {
     }
   }
 
+  /** What it takes: memory in MB, open sockets. */
+  get footprint(): { readonly megabytes: number; readonly sockets: number } {
+    const { pid } = this.launched;
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+    const files = readdirSync(`/proc/${pid}/fd`).map((file) => linkOf(`/proc/${pid}/fd/${file}`));
+    return {
+      megabytes: (pages * 4_096) / 2 ** 20,
+      sockets: files.filter((each) => each.startsWith('socket')).length,
+    };
+  }
+
   /** Resolves when it stands still. @returns false if it does not within the time */
   async stopped(limitMs: number): Promise<boolean> {
     const end = performance.now() + limitMs;
@@ -120,5 +131,14 @@ export class Player {
     this.#reports.add(report.report);
     if (report.report === 'round') this.#rounds[report.desk] = (this.#rounds[report.desk] ?? 0) + 1;
     if (report.report === 'passed') this.#passed.push(report.probe);
+  }
+}
+
+/** Empty if it was closed in the meantime. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Json, Violation } from '../history/record.js';
+import type { Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
-import { aimedNemeses } from './aimed.js';
+import { aimedNemeses, aimedNemesis } from './aimed.js';
 import type { Struck } from './archive.js';
 import { monotonicMs } from './client/paper.js';
 import { judge } from './judge.js';
@@ -14,6 +14,8 @@ import type { Evidence } from '../workload/workload.js';
 export interface RunOptions extends StageOptions {
   /** By name; one after the other, drawn by the seed. None: no faults. */
   readonly nemeses: readonly string[];
+  /** By name; they begin before the others and last until the end. @default [] */
+  readonly throughout?: readonly string[];
   /** How long faults are struck. */
   readonly seconds: number;
   /** How long a fault lasts, milliseconds. @default [300, 3500] */
@@ -45,14 +47,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const ended = await stage.end();
     const evidence = await stage.evidence();
     const violations = [...calm.violations, ...ended, ...judge(stage.workload, evidence)];
-    const isKept = options.keep === true || violations.length > 0;
-    const { archive, ttlMs } = stage;
-    if (isKept) {
-      const facts = { workload: options.workload, namespace: evidence.namespace, ttlMs, schedule };
-      archive.write({ ...facts, options: options as unknown as Json }, evidence.changes, violations, '');
-    } else archive.remove();
-    if (violations.length > 0) console.log(`kept: ${archive.directory}; to repeat: ${commandOf(options)}`);
-    const directory = isKept ? archive.directory : undefined;
+    const kept = { schedule, ...(options.keep !== undefined && { keep: options.keep }) };
+    const directory = stage.conclude(evidence, violations, kept);
+    if (violations.length > 0) console.log(`to repeat: ${commandOf(options)}`);
     return { violations, evidence, schedule, settledMs: calm.tookMs, directory };
   } catch (error) {
     console.log(`kept: ${stage.archive.directory}; to repeat: ${commandOf(options)}`);
@@ -64,6 +61,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
 export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[]> {
   const random = new Random(options.seed).split(0);
   const possible = named(stage, options.nemeses);
+  const lasting = named(stage, options.throughout ?? []);
+  for (const each of lasting) stage.tell(each.name);
+  const undos = await Promise.all(lasting.map((each, i) => each.begin(stage, random.split(-1 - i))));
   const { lengthMs = [300, 3_500], pauseMs = [100, 1_000], limit = Infinity } = options;
   const end = performance.now() + options.seconds * 1_000;
   const passed = async (ms: number): Promise<unknown> =>
@@ -77,6 +77,7 @@ export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[
     if (possible.length === 0) await passed(length);
     else schedule.push(await strike(stage, pick(chance, possible), { random: chance, length }));
   }
+  for (const undo of undos) await undo();
   return schedule;
 }
 
@@ -110,7 +111,7 @@ async function strike(
 function named(stage: Stage, names: readonly string[]): Nemesis[] {
   const known = [...allNemeses, ...aimedNemeses(stage)];
   return names.map((name) => {
-    const found = known.find((each) => each.name === name);
+    const found = known.find((each) => each.name === name) ?? aimedNemesis(stage, name);
     if (!found)
       throw new RangeError(
         `there is no nemesis '${name}'. There are: ${known.map((each) => each.name).join(', ')}`,

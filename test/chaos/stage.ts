@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Facts, Violation } from '../history/record.js';
+import type { Facts, Json, Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
 import { type Evidence, nemesis, type Workload } from '../workload/workload.js';
-import { Archive, evidenceOf } from './archive.js';
+import { Archive, evidenceOf, type Struck } from './archive.js';
 import type { Aim, ClientOptions } from './client/orders.js';
 import { PaperFile } from './client/paper.js';
 import { workloadNamed } from './loads.js';
@@ -27,6 +27,8 @@ export interface StageOptions {
   /** Disks are written as in production. @default false */
   readonly fsync?: boolean;
   readonly members?: 1 | 3;
+  /** How fast the clock of the client at each place goes. @default 1 */
+  readonly clockRates?: readonly number[];
   /** Aims of each process, from its start on. */
   readonly aims?: readonly Aim[];
 }
@@ -77,7 +79,7 @@ export class Stage implements Scene, AsyncDisposable {
   /** Puts a client at a place whose client has ended, if it has. */
   async revive(place: number): Promise<void> {
     if (this.rig.client(place)) return;
-    const { workload, desks = 1, aims = [] } = this.#options;
+    const { workload, desks = 1, aims = [], clockRates = [] } = this.#options;
     const generation = this.#players.filter((each) => each.place === place).length;
     const name = `c${place}.${generation}`;
     const options: ClientOptions = {
@@ -91,6 +93,7 @@ export class Stage implements Scene, AsyncDisposable {
       seed: this.#random.split(100 * place + generation).uint32(),
       history: this.archive.historyOf(name),
       aims,
+      clockRate: clockRates[place] ?? 1,
     };
     this.#players.push(await Player.start(this.rig, place, options));
   }
@@ -161,6 +164,28 @@ export class Stage implements Scene, AsyncDisposable {
     await this.recorder.catchUp();
     const { changes } = this.recorder;
     return evidenceOf(this.archive.entries(), changes, { namespace, ttlMs: this.ttlMs });
+  }
+
+  /**
+   * Keeps what the run has left if something was wrong, and says where; else removes it.
+   *
+   * @returns the directory if it was kept
+   */
+  conclude(
+    { changes }: Evidence,
+    violations: readonly Violation[],
+    { schedule = [], keep = false }: { readonly schedule?: readonly Struck[]; readonly keep?: boolean } = {},
+  ): string | undefined {
+    const { archive, ttlMs } = this;
+    if (violations.length === 0 && !keep) {
+      archive.remove();
+      return undefined;
+    }
+    const options = this.#options as unknown as Json;
+    const facts = { workload: this.workload.name, namespace, ttlMs, options, schedule };
+    archive.write(facts, changes, violations, this.rig.cluster.log);
+    console.log(`kept: ${archive.directory}`);
+    return archive.directory;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -110,6 +110,11 @@ export class Cluster implements AsyncDisposable {
     return this.#member(member).pid;
   }
 
+  /** The last output of each member. */
+  get log(): string {
+    return this.#members.map(({ log }, i) => `== m${i}\n${log}`).join('\n');
+  }
+
   /** Where a member keeps its data. */
   directory(member: number): string {
     return this.#member(member).directory;

@@ -13,6 +13,8 @@ export interface ClientOptions {
   /** The file to which it writes what it knows. */
   readonly history: string;
   readonly aims: readonly Aim[];
+  /** How fast its clock goes. */
+  readonly clockRate: number;
 }
 
 /** A fault where it hurts: when the library passes a point of a protocol. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Conclave, type Hold, isConclaveError } from '../../../src/index.js';
-import { systemRuntime } from '../../../src/base/runtime.js';
+import { type Runtime, systemRuntime } from '../../../src/base/runtime.js';
 import { EtcdTransport } from '../../../src/etcd/transport.js';
 import { Random } from '../../../src/testing/random.js';
 import { type Paper, Scribe } from '../../workload/scribe.js';
@@ -32,7 +32,7 @@ export class Seat {
     const { options, index, paper, probe } = parts;
     const name = options.desks === 1 ? options.name : `${options.name}/${index}`;
     const { endpoints, namespace, dialTimeoutMs } = options;
-    const runtime = { ...systemRuntime, probe };
+    const runtime = { ...paced(options.clockRate), probe };
     this.#parts = parts;
     this.#scribe = new Scribe(name, paper);
     this.#random = new Random(options.seed).split(index);
@@ -105,6 +105,16 @@ export class Seat {
       probe,
     };
   }
+}
+
+/** The system's, with a monotonic clock that goes at another rate. */
+function paced(rate: number): Runtime {
+  if (rate === 1) return systemRuntime;
+  return {
+    ...systemRuntime,
+    now: () => systemRuntime.now() * rate,
+    setTimer: (ms, ...rest) => systemRuntime.setTimer(ms / rate, ...rest),
+  };
 }
 
 function describe(error: unknown): string {

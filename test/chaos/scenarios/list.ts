@@ -3,6 +3,7 @@ import { earlyRevoke } from './early-revoke.js';
 import { halfOpen } from './half-open.js';
 import { outOfSpace } from './out-of-space.js';
 import { kills, manyKills } from './kills.js';
+import { allKilled, clocks, compactions, leaderless, rollingRestart, soak } from './long.js';
 import { lossyNetwork } from './lossy-network.js';
 import { lostAnswers } from './lost-answers.js';
 import { phantom } from './phantom.js';
@@ -23,9 +24,14 @@ export const scenarios: readonly Scenario[] = [
   earlyRevoke,
   phantom,
   lostAnswers,
+  clocks,
   splitBrain,
   lossyNetwork,
+  allKilled,
+  compactions,
   outOfSpace,
+  rollingRestart,
+  leaderless,
   queueUnderFaults,
   lossyQueue,
   permits,
@@ -33,6 +39,7 @@ export const scenarios: readonly Scenario[] = [
   elections,
   rounds,
   halfOpen,
+  soak,
   shutdown,
   slowMember,
   positiveControls,

@@ -65,6 +65,6 @@ export const splitBrain: Scenario = {
         );
     }
     stand.spread('lock taken over after the partition began', takeovers);
-    if (stand.violations.length === 0) stage.archive.remove();
+    stage.conclude(evidence, stand.violations);
   },
 };

@@ -1,0 +1,149 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '../../../src/index.js';
+import { judge } from '../judge.js';
+import { range } from '../nemesis/targets.js';
+import { Rig } from '../rig/rig.js';
+import { type RunOptions, suffer } from '../run.js';
+import { namespace, Stage } from '../stage.js';
+import type { Scenario } from './scenario.js';
+import { deathsOfMembers, lossesIn, playUnderFaults } from './under-faults.js';
+
+export const clocks: Scenario = {
+  number: 14,
+  title:
+    'Clients whose clocks go twice as fast, half as fast, and a fifth faster, cut off and stopped: all is fenced',
+  tier: 'L',
+  needs: [],
+  /** Seconds. */
+  repetitions: { full: 120, tenth: 12 },
+  async run(stand, seconds) {
+    await playUnderFaults(stand, {
+      ...{ workload: 'register', clients: 6, clockRates: [0.5, 2, 1.2, 1, 0.5, 0.5], ttlMs: 3_000, seconds },
+      ...{ nemeses: ['the holder stopped', 'the holder cut off from all members'], lengthMs: [3_000, 6_000] },
+    });
+  },
+};
+
+export const allKilled: Scenario = {
+  number: 17,
+  title: 'All members killed at once, and started again: nothing wrong, all served',
+  tier: 'L',
+  needs: [],
+  repetitions: { full: 4, tenth: 1 },
+  async run(stand, repetitions) {
+    for (const workload of ['register', 'queue', 'election'])
+      await playUnderFaults(stand, {
+        ...{ workload, clients: 4, ttlMs: 3_000, seconds: 3_600, limit: repetitions, fsync: true },
+        ...{ nemeses: ['all members killed'], lengthMs: [5_000, 5_000], pauseMs: [2_000, 6_000] },
+      });
+  },
+};
+
+export const compactions: Scenario = {
+  number: 18,
+  title: 'History compacted each 200 ms, members defragmented: no wake-up is missed, nobody hangs',
+  tier: 'L',
+  needs: [],
+  /** Seconds. */
+  repetitions: { full: 120, tenth: 12 },
+  async run(stand, seconds) {
+    for (const workload of ['mutex', 'queue', 'double-barrier', 'election'])
+      await playUnderFaults(stand, {
+        ...{ workload, clients: 4, ttlMs: 3_000, seconds: seconds / 4 },
+        throughout: ['history compacted all the time'],
+        nemeses: ['a member defragmented', 'a client stopped', 'a client cut off from a member'],
+      });
+  },
+};
+
+export const rollingRestart: Scenario = {
+  number: 20,
+  title: 'A rolling restart while 8 sessions hold locks: no session is lost, no call fails',
+  tier: 'L',
+  needs: [],
+  repetitions: { full: 5, tenth: 1 },
+  async run(stand, repetitions) {
+    await using rig = await Rig.start({ tier: 'loopback', clients: 1 });
+    const options = { endpoints: rig.endpoints, namespace, sessionTtlMs: 10_000 };
+    const clients = await Promise.all(range(8).map(() => connect(options)));
+    const holds = await Promise.all(clients.map((each, i) => each.mutex(`held-${i}`).acquire()));
+    const errors: string[] = [];
+    const stop = new AbortController();
+    let taken = 0;
+    const working = clients.map(async (each) => {
+      while (!stop.signal.aborted) {
+        await each
+          .mutex('busy')
+          .run(() => taken++)
+          .catch((error: unknown) => errors.push(String(error)));
+        await delay(50);
+      }
+    });
+    for (let time = 0; time < repetitions; time++)
+      for (const member of range(rig.members)) {
+        await rig.cluster.restart(member);
+        await delay(1_000);
+      }
+    stop.abort();
+    await Promise.all(working);
+    stand.figure('locks taken meanwhile', taken);
+    stand.figure('calls that failed', errors.length);
+    stand.expect(
+      holds.every((hold) => hold.isHeld()),
+      'a session was lost',
+    );
+    stand.expect(errors.length === 0, `calls failed: ${errors.slice(0, 3).join('; ')}`);
+    await Promise.all(clients.map((each) => each.close()));
+  },
+};
+
+export const leaderless: Scenario = {
+  number: 21,
+  title: 'The leader killed every 5 seconds: whoever renews loses nothing',
+  tier: 'L',
+  needs: [],
+  /** How often. */
+  repetitions: { full: 40, tenth: 4 },
+  async run(stand, repetitions) {
+    const { evidence } = await playUnderFaults(stand, {
+      ...{ workload: 'register', clients: 4, ttlMs: 5_000, seconds: 3_600, limit: repetitions },
+      ...{ nemeses: ['the leader killed'], lengthMs: [500, 1_500], pauseMs: [2_500, 4_000] },
+    });
+    const losses = lossesIn(evidence.entries);
+    stand.expect(losses.length === 0, `lost: ${JSON.stringify(losses.slice(0, 3))}`);
+  },
+};
+
+export const soak: Scenario = {
+  number: 29,
+  title: 'A long run among faults: neither memory nor connections grow, and all ends in order',
+  tier: 'L',
+  needs: [],
+  /** Minutes. */
+  repetitions: { full: 8, tenth: 1 },
+  async run(stand, minutes) {
+    const { seed } = stand;
+    const desks = 2;
+    const options: Omit<RunOptions, 'seconds'> = {
+      ...{ workload: 'mutex', tier: 'loopback', clients: 4, desks, ttlMs: 3_000, seed },
+      nemeses: [...deathsOfMembers, 'a client stopped', 'history compacted', 'responses to a client lost'],
+    };
+    await using stage = await Stage.start(options);
+    await suffer(stage, { ...options, seconds: minutes * 15 });
+    await stage.settle();
+    const before = stage.players.map(({ footprint }) => footprint);
+    await suffer(stage, { ...options, seed: seed + 1, seconds: minutes * 45 });
+    stand.add((await stage.settle()).violations);
+    const after = stage.players.map(({ footprint }) => footprint);
+    const growth = (of: 'megabytes' | 'sockets'): number[] =>
+      after.map((each, i) => Math.round(each[of] - (before[i]?.[of] ?? 0)));
+    stand.figure('memory grown by, MB', growth('megabytes').join(', '));
+    stand.figure('sockets more', growth('sockets').join(', '));
+    stand.expect(Math.max(...growth('megabytes')) < 20 + 10 * desks, 'memory grows');
+    stand.expect(Math.max(...growth('sockets')) <= 2 * desks, 'connections are left open');
+    stand.add(await stage.end());
+    const evidence = await stage.evidence();
+    stand.add(judge(stage.workload, evidence));
+    stage.conclude(evidence, stand.violations);
+  },
+};
