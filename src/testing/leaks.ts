@@ -63,7 +63,10 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
 function leaksOf({ name, runtime, transport, isDisturbed }: Peer): Leak[] {
   const timers = runtime.pendingTimers.map(({ dueAt, origin }) => {
     const inMs = Math.round(dueAt - runtime.now());
-    return { what: `timer of ${name}, due in ${inMs} ms, ${callerIn(origin)}`, mayPass: isDisturbed };
+    return {
+      what: `timer of ${name}, due in ${inMs} ms${origin ? `, ${callerIn(origin)}` : ''}`,
+      mayPass: isDisturbed,
+    };
   });
   const leftOpen = transport.leftOpen.map((what) => ({ what: `${what} of ${name}`, mayPass: false }));
   const served = transport.routes

@@ -12,6 +12,8 @@ export interface PeerRuntimeOptions {
   /** How fast this peer's clocks go, compared with the store's. @default 1 */
   readonly clockRate?: number;
   readonly onProbe: (name: string) => void;
+  /** Remembers of each timer who set it. @default false */
+  readonly isTraced?: boolean;
 }
 
 /** A timer that is set. */
@@ -19,7 +21,7 @@ export interface PendingTimer {
   /** By the peer's own clock. */
   readonly dueAt: number;
   /** The stack tells who set it. */
-  readonly origin: Error;
+  readonly origin: Error | undefined;
 }
 
 interface LiveTimer extends PendingTimer {
@@ -77,7 +79,7 @@ export class PeerRuntime implements Runtime {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    const origin = new Error('set here');
+    const origin = this.#options.isTraced ? new Error('set here') : undefined;
     const timer: LiveTimer = {
       dueAt: this.now() + Math.max(0, delayMs),
       origin,

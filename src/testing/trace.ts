@@ -9,11 +9,16 @@ const linesKept = 200;
  */
 export class Trace {
   readonly #hash = createHash('sha256');
-  readonly #now: () => number;
+  readonly #now: (() => number) | undefined;
   #lines: string[] = [];
 
-  constructor(now: () => number) {
+  /** @param now undefined: nothing is kept */
+  constructor(now: (() => number) | undefined) {
     this.#now = now;
+  }
+
+  get isOn(): boolean {
+    return this.#now !== undefined;
   }
 
   /** The latest lines, oldest first. */
@@ -26,6 +31,7 @@ export class Trace {
   }
 
   add(...words: readonly unknown[]): void {
+    if (this.#now === undefined) return;
     const line = `${this.#now()} ${words.map(wordOf).join(' ')}`;
     this.#hash.update(`${line}\n`);
     this.#lines.push(line);

@@ -33,7 +33,8 @@ export class Batch {
   async play(seed: number, size: Size['name']): Promise<void> {
     if (this.failure) return;
     const plan = this.#plan(seed, size);
-    const outcome = await this.run(plan, { onWorld: (world) => this.sometimes.follow(world) });
+    const onWorld: RunOptions['onWorld'] = (world) => this.sometimes.follow(world);
+    const outcome = await this.run(plan, { onWorld, trace: false });
     this.sometimes.read(outcome.entries);
     this.#ran[size]++;
     this.#ms += outcome.ms;

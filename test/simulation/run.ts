@@ -22,6 +22,8 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly drain?: WorldOptions['drain'];
+  /** @default true */
+  readonly trace?: boolean;
   /** Sees the world before anything happens in it. */
   readonly onWorld?: (world: World) => void;
 }
@@ -40,8 +42,8 @@ const finishLimitMs = 200_000;
 
 /** Plays a plan in a world of its own. The same one goes the same way, on the same version of Node. */
 export async function run(plan: Plan, workload: Workload, options: RunOptions = {}): Promise<Outcome> {
-  const { drain, onWorld } = options;
-  const world = await World.open({ seed: plan.seed, ...(drain && { drain }) });
+  const { drain, onWorld, trace = true } = options;
+  const world = await World.open({ seed: plan.seed, trace, ...(drain && { drain }) });
   onWorld?.(world);
   const simulation = new Run(world, plan, workload);
   return simulation.play();

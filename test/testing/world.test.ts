@@ -262,3 +262,18 @@ describe('a run', () => {
     expect(world.timeline()).toEqual(['0 partition reader']);
   });
 });
+
+it('goes the same way without a trace, of which nothing is then kept', async () => {
+  const play = async (trace: boolean): Promise<{ at: number; revision: bigint; lines: number }> => {
+    await using world = await World.open({ seed: 3, trace });
+    const [one, other] = [await world.client({ sessionTtlMs: 2_000 }), await world.client()];
+    world.latency(one, { requestMs: [1, 20] });
+    await world.run(one.mutex('m').acquire());
+    world.crash(one);
+    await world.run(other.mutex('m').acquire());
+    return { at: world.now(), revision: world.revision, lines: world.timeline().length };
+  };
+  const traced = await play(true);
+  expect(traced.lines).toBeGreaterThan(10);
+  expect(await play(false)).toEqual({ ...traced, lines: 0 });
+});
