@@ -1,11 +1,26 @@
+import { scenarios } from '../chaos/scenarios/list.js';
 import { runScenarios, type ScenarioResult } from '../chaos/scenarios/run-scenarios.js';
 import type { Check } from './check.js';
 
-/** Scenarios on real clusters: those of every change, in a tenth of their repetitions; in a long run all, in full. */
-export async function playScenarios(isLong: boolean): Promise<Check[]> {
-  const size = isLong ? 'full' : 'tenth';
-  const results = await runScenarios({ tier: 'P', size });
-  if (isLong) results.push(...(await runScenarios({ tier: 'L', size })));
+/** The soak: goes on beside all others. */
+const soak = 29;
+
+/** Those of every change, in a tenth of their repetitions. */
+export async function playShortScenarios(): Promise<Check[]> {
+  const results = await runScenarios({ tier: 'P', size: 'tenth' });
+  return results.map(checkOf);
+}
+
+/** All, in full; the soak beside the others. */
+export async function playAllScenarios(): Promise<Check[]> {
+  const numbers = scenarios.filter(({ tier }) => tier === 'L').map(({ number }) => number);
+  const others = numbers.filter((number) => number !== soak);
+  const soaking = runScenarios({ tier: 'L', size: 'full', only: [soak] });
+  const results = [
+    ...(await runScenarios({ tier: 'P', size: 'full' })),
+    ...(await runScenarios({ tier: 'L', size: 'full', only: others })),
+    ...(await soaking),
+  ];
   return results.map(checkOf);
 }
 

@@ -16,6 +16,8 @@ export interface EvidenceOptions {
   /** Of the checkout, with its final "/". */
   readonly root: string;
   readonly command: string;
+  /** All of it, on the wall. */
+  readonly seconds: number;
   readonly parts: readonly Part[];
 }
 
@@ -27,8 +29,7 @@ used, too: they say what was waited for, not how fast it is.
 `;
 
 /** Writes docs/evidence.md. */
-export function writeEvidence({ root, command, parts }: EvidenceOptions): void {
-  const seconds = parts.reduce((sum, part) => sum + part.seconds, 0);
+export function writeEvidence({ root, command, seconds, parts }: EvidenceOptions): void {
   const run = (program: string, ...args: readonly string[]): string =>
     execFileSync(program, args, { cwd: root, encoding: 'utf8' }).split('\n')[0] ?? '';
   const facts = [

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Workload } from '../workload/workload.js';
 import type { Check } from './check.js';
-import { playScenarios } from './clusters.js';
+import { playAllScenarios, playShortScenarios } from './clusters.js';
 import { playCorpus } from './corpus.js';
 import { playTwice } from './determinism.js';
 import { killMutants } from './kill.js';
@@ -48,7 +48,8 @@ export function partsOf({
   seconds,
   firstSeed,
 }: PartsOptions): Record<string, Program> {
-  const processes = Math.min(2, availableParallelism());
+  // In a long run clusters have the other core all the time.
+  const processes = isLong ? 1 : Math.min(2, availableParallelism());
   const each = async (
     some: readonly Workload[],
     play: (workload: Workload) => Promise<Check>,
@@ -87,7 +88,7 @@ export function partsOf({
     scenarios: {
       title: 'Real clusters',
       text: 'Three members of etcd, clients in processes of their own, and what is done to them. Times are figures, not bounds.',
-      run: () => playScenarios(isLong),
+      run: isLong ? playAllScenarios : playShortScenarios,
     },
     seeds: {
       title: 'Seeds',
