@@ -158,11 +158,21 @@ class Run {
     world.mend();
     this.#stopping.abort(new Error('the run ends'));
     await world.run(Promise.all(this.#seats.map(({ ended }) => ended)), { limitMs: endLimitMs });
+    await this.#allArrives();
     await world.run(this.#seat(0).finish(), { limitMs: finishLimitMs });
     const closed = Promise.all(this.#seats.map((client) => client.close()));
     await world.run(closed, { limitMs: endLimitMs });
     await this.#leasesEnd();
     await world[Symbol.asyncDispose]();
+  }
+
+  /** What the dead have sent may still be on its way. */
+  async #allArrives(): Promise<void> {
+    const world = this.#world;
+    const isUnderWay = ({ peer }: SimulatedClient): boolean =>
+      peer.transport.routes.some(({ isQuiet }) => !isQuiet);
+    const limit = world.now() + endLimitMs;
+    while (this.#all.some(isUnderWay) && world.now() < limit) await world.advance(sliceMs);
   }
 
   /** What somebody had who could not give it back goes with the lease. */
