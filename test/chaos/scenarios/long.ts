@@ -103,7 +103,7 @@ export const leaderless: Scenario = {
   tier: 'L',
   needs: [],
   /** How often. */
-  repetitions: { full: 40, tenth: 4 },
+  repetitions: { full: 25, tenth: 4 },
   async run(stand, repetitions) {
     const { evidence } = await playUnderFaults(stand, {
       ...{ workload: 'register', clients: 4, ttlMs: 5_000, seconds: 3_600, limit: repetitions },
@@ -120,7 +120,7 @@ export const soak: Scenario = {
   tier: 'L',
   needs: [],
   /** Minutes. */
-  repetitions: { full: 8, tenth: 1 },
+  repetitions: { full: 5, tenth: 1 },
   async run(stand, minutes) {
     const { seed } = stand;
     const desks = 2;
