@@ -111,7 +111,7 @@ export const staleWrites: Scenario = {
   title: `A holder stopped past its TTL at each of ${points.length} points: the store refuses its writes`,
   tier: 'P',
   needs: [],
-  repetitions: { full: 10, tenth: 1 },
+  repetitions: { full: 15, tenth: 1 },
   async run(stand, repetitions) {
     const { accepted, refused, violations } = await stopsOf(stand, repetitions);
     stand.figure('holders stopped', repetitions * points.length);
@@ -128,7 +128,7 @@ export const firstLooks: Scenario = {
   title: 'On SIGCONT a hold is invalid at the first look, before any event, and its loss is told at once',
   tier: 'P',
   needs: [],
-  repetitions: { full: 10, tenth: 1 },
+  repetitions: { full: 15, tenth: 1 },
   async run(stand, repetitions) {
     const { entries } = await stopsOf(stand, repetitions);
     const notes = notesOf(entries);
