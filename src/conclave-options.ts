@@ -36,6 +36,14 @@ export function checkTtl(ttlMs: number): number {
   return ttlMs;
 }
 
+/**
+ * How long watches may be quiet: a silent member is given up within a third of the TTL, as long as that is not sooner than a
+ * busy one answers.
+ */
+export function heartbeatOf(sessionTtlMs: number): number {
+  return Math.min(1_000, Math.max(400, sessionTtlMs / 12));
+}
+
 /** Sockets and background timers do not: a program that waits for its signal handler would end. */
 export function keepProcessAlive(runtime: Runtime): Timer {
   let timer = runtime.setTimer(maxTimerMs, renew);

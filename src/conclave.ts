@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { checkNamespace, type Place } from './base/keys.js';
 import { checkOptions } from './base/wait.js';
-import { type FoundationOptions, checkTtl, keepProcessAlive } from './conclave-options.js';
+import { type FoundationOptions, checkTtl, heartbeatOf, keepProcessAlive } from './conclave-options.js';
 import { type CloseOptions, Connection } from './session/connection.js';
 import {
   forceRelease,
@@ -39,9 +39,10 @@ export class Conclave extends Primitives implements AsyncDisposable {
       throw new TypeError('holder must be a string');
     const { host, pid } = options.process ?? { host: hostname(), pid: process.pid };
     const name = options.holder ?? `${host}:${pid}`;
-    const store = new Store(transport, { runtime, timeoutMs: dialTimeoutMs });
+    const watchHeartbeatMs = heartbeatOf(checkTtl(sessionTtlMs));
+    const store = new Store(transport, { runtime, timeoutMs: dialTimeoutMs, watchHeartbeatMs });
     const holder = { name, host, pid, ns: namespace };
-    const connection = new Connection(store, { runtime, namespace, ttlMs: checkTtl(sessionTtlMs), holder });
+    const connection = new Connection(store, { runtime, namespace, ttlMs: sessionTtlMs, holder });
     const keeper = options.keepsAlive ? keepProcessAlive(runtime) : undefined;
     return new Conclave(connection, async () => {
       await store.close();

@@ -35,6 +35,11 @@ export interface StoreOptions {
   readonly runtime: Runtime;
   /** Default limit of a call with all its attempts, milliseconds. @default 5000 */
   readonly timeoutMs?: number;
+  /**
+   * A stream of watches that is quiet for so long is asked for a sign of life, and replaced if it gives none within twice
+   * as long, milliseconds. @default 1000
+   */
+  readonly watchHeartbeatMs?: number;
 }
 
 const call = ['signal', 'timeoutMs'];
@@ -74,13 +79,13 @@ export class Store {
   readonly #transport: Transport;
   readonly #endpoints: Endpoints;
 
-  constructor(transport: Transport, { runtime, timeoutMs = 5_000 }: StoreOptions) {
+  constructor(transport: Transport, { runtime, timeoutMs = 5_000, watchHeartbeatMs = 1_000 }: StoreOptions) {
     this.#transport = transport;
     this.runtime = runtime;
     this.#endpoints = new Endpoints(runtime, transport.endpoints);
     this.timeoutMs = checkTimeout(timeoutMs);
     this.#caller = new Caller(transport, runtime, this.#endpoints, timeoutMs);
-    this.#hub = new WatchHub(transport, runtime, this.#endpoints);
+    this.#hub = new WatchHub(transport, runtime, this.#endpoints, watchHeartbeatMs);
     this.lease = new Leases(
       this.#caller,
       new KeepAlive(transport, runtime, this.#endpoints),

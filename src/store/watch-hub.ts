@@ -13,9 +13,6 @@ import {
   type WatchMessage,
 } from './transport.js';
 
-/** How often a quiet stream is asked for a sign of life, and how long it may stay silent after that. */
-const heartbeatMs = 1_000;
-const silenceMs = 2_000;
 /** Of a message that is about no watch, or about one that was never created. */
 const noWatchId = -1n;
 const reconnectMinMs = 20;
@@ -32,13 +29,16 @@ export class WatchHub {
   readonly #runtime: Runtime;
   readonly #endpoints: Endpoints;
   readonly #watches = new Map<bigint, Watch>();
+  readonly #heartbeatMs: number;
   #link: Link | undefined;
   #reconnect: Timer | undefined;
   #failures = 0;
   #lastId = 0n;
   #closed = false;
 
-  constructor(transport: Transport, runtime: Runtime, endpoints: Endpoints) {
+  /** @param heartbeatMs a stream that is quiet for so long is asked for a sign of life; it has twice as long to give one */
+  constructor(transport: Transport, runtime: Runtime, endpoints: Endpoints, heartbeatMs: number) {
+    this.#heartbeatMs = heartbeatMs;
     this.#transport = transport;
     this.#runtime = runtime;
     this.#endpoints = endpoints;
@@ -90,7 +90,7 @@ export class WatchHub {
     this.#reconnect = undefined;
     this.#unlink();
     const endpoint = this.#endpoints.pick();
-    const link = new Link(endpoint, this.#runtime, () => this.#silent(link));
+    const link = new Link(endpoint, this.#runtime, this.#heartbeatMs, () => this.#silent(link));
     this.#link = link;
     link.stream = this.#transport.watchStream(endpoint, {
       message: (message) => {
@@ -112,7 +112,7 @@ export class WatchHub {
   }
 
   #silent(link: Link): void {
-    const error = new TransportError('unavailable', `watch stream silent for ${silenceMs} ms`);
+    const error = new TransportError('unavailable', `watch stream silent for ${2 * this.#heartbeatMs} ms`);
     // In this order: the reset ends the stream too. And it ends the calls that wait on the same dead connection.
     this.#broken(link, error);
     this.#transport.reset(link.endpoint);
@@ -189,6 +189,7 @@ class Link {
   readonly endpoint: string;
   stream: Stream<WatchCommand> = { send: () => {}, close: () => {} };
   readonly #runtime: Runtime;
+  readonly #heartbeatMs: number;
   readonly #onSilent: () => void;
   /** Creations without an answer, in their order. */
   readonly #unanswered = new Set<bigint>();
@@ -196,9 +197,10 @@ class Link {
   #heardAt: number;
   #askedAt: number | undefined;
 
-  constructor(endpoint: string, runtime: Runtime, onSilent: () => void) {
+  constructor(endpoint: string, runtime: Runtime, heartbeatMs: number, onSilent: () => void) {
     this.endpoint = endpoint;
     this.#runtime = runtime;
+    this.#heartbeatMs = heartbeatMs;
     this.#onSilent = onSilent;
     this.#heardAt = runtime.now();
   }
@@ -222,13 +224,18 @@ class Link {
   }
 
   startHeartbeat(): void {
+    const heartbeatMs = this.#heartbeatMs;
     const dueAt = this.#runtime.now() + heartbeatMs;
     this.#timer = this.#runtime.setTimer(
       heartbeatMs,
       () => {
         // If this process stood still, the answer may lie unread in the socket: ask again before judging.
         const stoodStill = this.#runtime.now() - dueAt > heartbeatMs / 2;
-        if (!stoodStill && this.#askedAt !== undefined && this.#runtime.now() - this.#askedAt >= silenceMs) {
+        if (
+          !stoodStill &&
+          this.#askedAt !== undefined &&
+          this.#runtime.now() - this.#askedAt >= 2 * heartbeatMs
+        ) {
           return this.#onSilent();
         }
         this.#ask(stoodStill);
@@ -246,7 +253,7 @@ class Link {
   #ask(again: boolean): void {
     const now = this.#runtime.now();
     if (this.#askedAt !== undefined && !again) return;
-    if (now - this.#heardAt < heartbeatMs) return;
+    if (now - this.#heardAt < this.#heartbeatMs) return;
     this.#askedAt = now;
     this.stream.send({ kind: 'progress' });
   }

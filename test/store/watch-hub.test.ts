@@ -18,7 +18,7 @@ beforeEach(() => {
   runtime = new ManualRuntime();
   transport = new ScriptedTransport('a', 'b', 'c');
   endpoints = new Endpoints(runtime, transport.endpoints);
-  hub = new WatchHub(transport, runtime, endpoints);
+  hub = new WatchHub(transport, runtime, endpoints, 1_000);
 });
 
 afterEach(() => {
