@@ -192,6 +192,8 @@ export class Consumer {
     try {
       const job = await readJob(this.#parts, this.#options.schema, claimed, this.#onEnd);
       if (job) {
+        const { session } = claimed.ticket;
+        await session.untilValid(session.signal); // nothing is granted while the session is in doubt
         if (want?.wait.signal.aborted) taker = this.#wants.shift();
         await this.#hand(job, taker);
         return;

@@ -22,6 +22,21 @@ function valuesOf(deliveries: readonly Delivery[]): unknown[] {
 }
 
 describe('a receive', () => {
+  it('is not given a job while its session is suspect', async () => {
+    await using world = await World.open();
+    const client = await world.client({ sessionTtlMs: 9_000 });
+    const queue = client.queue('q');
+    await queue.enqueue('warm-up');
+    await (await world.run(queue.receive())).ack();
+    await queue.enqueue('x');
+    world.jumpWall(client, 60_000);
+
+    const delivery = await world.run(queue.receive());
+
+    expect(delivery.isHeld()).toBe(true);
+    await delivery.ack();
+  });
+
   it('of timeoutMs 0 does not wait, also while others of its process do', async () => {
     await using world = await World.open();
     const client = await world.client();

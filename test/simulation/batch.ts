@@ -1,5 +1,5 @@
 import { shrink } from './shrink.js';
-import { draw, full, micro, type Plan, type Size } from './plan.js';
+import { drawFor, type Plan, type Size } from './plan.js';
 import { describeFailure, type Failure } from './failure.js';
 import { type Outcome, run, type RunOptions } from './run.js';
 import { Sometimes } from './sometimes.js';
@@ -32,7 +32,7 @@ export class Batch {
 
   async play(seed: number, size: Size['name']): Promise<void> {
     if (this.failure) return;
-    const plan = this.#plan(seed, size);
+    const plan = drawFor(this.workload, size, seed);
     const onWorld: RunOptions['onWorld'] = (world) => this.sometimes.follow(world);
     const outcome = await this.run(plan, { onWorld, trace: false });
     this.sometimes.read(outcome.entries);
@@ -44,11 +44,6 @@ export class Batch {
 
   run(plan: Plan, options?: RunOptions): Promise<Outcome> {
     return run(plan, this.workload, options);
-  }
-
-  #plan(seed: number, size: Size['name']): Plan {
-    const { name, clients = 2 } = this.workload;
-    return draw({ workload: name, clients, seed, size: size === 'full' ? full : micro });
   }
 
   async #explain(plan: Plan, size: Size['name'], { violations }: Outcome): Promise<Failure> {

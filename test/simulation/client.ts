@@ -122,6 +122,8 @@ export class SimulatedClient {
       call: (...args) => scribe.call(...args),
       note: (...args) => scribe.note(...args),
       claim: (on, hold) => {
+        if (!hold.isHeld() && !hold.signal.aborted)
+          this.#parts.report('S2', `${name} was granted ${hold.key} in doubt`);
         this.#claims.set(hold.key, hold);
         return scribe.claim(on, hold);
       },

@@ -3,14 +3,16 @@
  * `npm run chaos:long` (`--long`): the same in full numbers, in at most 60, and writes docs/evidence.md.
  *
  * With `--workload`, `--size` and `--seed` it plays one seed and says what happened. `--seconds` and `--first-seed` look
- * for more than CI does; `--only` runs some parts; `--hunt` looks for the first seed that shows a mutant.
+ * for more than CI does; `--only` runs some parts.
+ * `--hunt` looks for the first seed, up to `--last-seed`, that shows each mutant with this in its name; with `--write` it is
+ * written into the file of the mutant. To be done anew (`--hunt '' --write`) when the faults or the workloads have changed.
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Batch } from './batch.js';
 import { type Check, writeReport } from './check.js';
 import { type Part, writeEvidence } from './evidence.js';
-import { hunt } from './kill.js';
+import { hunt } from './hunt.js';
 import { mutants } from './mutants.js';
 import { partsOf, type Program } from './parts.js';
 import { workloadNamed, workloads } from './workloads.js';
@@ -25,6 +27,8 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     long: { type: 'boolean', default: false },
     hunt: { type: 'string' },
+    'last-seed': { type: 'string', default: '20000' },
+    write: { type: 'boolean', default: false },
   },
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -45,10 +49,11 @@ async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
 }
 
 async function huntFor(part: string): Promise<void> {
-  for (const mutant of mutants.filter(({ name }) => name.includes(part))) {
-    const { seed, what } = await hunt(mutant, 20_000);
-    console.log(`${mutant.name}: ${seed === undefined ? 'no seed of 20,000' : `seed ${seed}, ${what}`}`);
-  }
+  await hunt({
+    mutants: mutants.filter(({ name }) => name.includes(part)),
+    lastSeed: Number(values['last-seed']),
+    root: values.write ? root : undefined,
+  });
 }
 
 async function playAll(only: readonly string[] | undefined): Promise<void> {

@@ -2,7 +2,7 @@
  * A process in which the library is broken (mutate.ts): plays seeds until one shows it. Says which (`{ seed, what }`), or
  * that none has (`{}`).
  */
-import { draw, full, micro } from './plan.js';
+import { drawFor } from './plan.js';
 import { run } from './run.js';
 import { workloadNamed } from './workloads.js';
 
@@ -23,11 +23,9 @@ process.once('message', (search: Search) => void find(search));
 async function find({ workload: name, size, firstSeed, lastSeed }: Search): Promise<void> {
   Error.stackTraceLimit = 3;
   const workload = workloadNamed(name);
-  const { clients = 2 } = workload;
   let found: Found = {};
   for (let seed = firstSeed; seed <= lastSeed && found.seed === undefined; seed++) {
-    const plan = draw({ workload: name, clients, seed, size: size === 'full' ? full : micro });
-    const [violation] = (await run(plan, workload)).violations;
+    const [violation] = (await run(drawFor(workload, size, seed), workload)).violations;
     if (violation) found = { seed, what: `${violation.rule}: ${violation.what}` };
   }
   process.send?.(found);

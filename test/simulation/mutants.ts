@@ -1,28 +1,17 @@
-/** A bug planted in the library, and the seed that first showed it. */
-export interface Mutant {
-  readonly name: string;
-  /** Each `find` occurs once in its file. */
-  readonly edits: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
-  /** Whose seed shows it. */
-  readonly workload: string;
-  readonly size: 'micro' | 'full';
-  readonly seed: number;
-  /** Of two defences that hide each other both are gone: which the second one is. */
-  readonly masks?: string;
-}
+import { barrierMutants } from './mutants/barriers.js';
+import { electionMutants } from './mutants/elections.js';
+import { leaseMutants } from './mutants/leases.js';
+import { lineMutants } from './mutants/lines.js';
+import type { Mutant } from './mutants/mutant.js';
+import { queueMutants } from './mutants/queues.js';
+import { ticketMutants } from './mutants/tickets.js';
 
+/** Bugs that the simulation finds: a guard without a mutant here is one that nobody has seen at work under faults. */
 export const mutants: readonly Mutant[] = [
-  {
-    name: 'a commit is not guarded by the ticket',
-    edits: [
-      {
-        file: 'src/session/hold.ts',
-        find: 'session.store.txn({ if: this.guard(), then: ops })',
-        replace: 'session.store.txn({ if: [], then: ops })',
-      },
-    ],
-    workload: 'mutex',
-    size: 'micro',
-    seed: 1,
-  },
+  ...leaseMutants,
+  ...ticketMutants,
+  ...lineMutants,
+  ...electionMutants,
+  ...barrierMutants,
+  ...queueMutants,
 ];

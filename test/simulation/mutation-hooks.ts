@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { LoadHook } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import typescript from 'typescript';
-import type { Mutant } from './mutants.js';
+import type { Mutant } from './mutants/mutant.js';
 
 type Edits = Mutant['edits'];
 

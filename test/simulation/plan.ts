@@ -1,4 +1,5 @@
 import { Random } from '../../src/testing/random.js';
+import type { Workload } from '../workload/workload.js';
 import { drawFault, drawKinds, type Fault } from './faults.js';
 
 /** What a run is: all that is left to chance follows from it. Deleting faults leaves the rest as it was. */
@@ -52,10 +53,15 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
     workload,
     seed,
     ttlMs: random.next() < 0.5 ? 2_000 : 3_000,
-    clockRates: Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.95, 1.05) : 1)),
+    clockRates: Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.9, 1.1) : 1)),
     lengthMs,
     faults: faults.sort((a, b) => a.at - b.at),
   };
+}
+
+/** The plan of a workload that a seed stands for. */
+export function drawFor({ name, clients = 2 }: Workload, size: Size['name'], seed: number): Plan {
+  return draw({ workload: name, clients, seed, size: size === 'full' ? full : micro });
 }
 
 /** So that one seed is another plan for each workload and size. */

@@ -103,11 +103,11 @@ function tooEarly({ jobs, operations, entries }: JobsEvidence): string[] {
       const why = claim ? nacks.get(claim.token) : put;
       const delayMs = why ? numberOf(why.input, 'delayMs') : 0;
       if (!why || !(delayMs > 0)) return [];
-      // Clocks go at most a tenth faster than each other, since the beginning.
+      // Clocks go at most a quarter faster than each other, since the beginning.
       const due = why.invokedAt + delayMs;
       // It may be late when it is put.
       const passedAt = kind === 'delayed' ? life.deletedAt : life.createdAt;
-      if (passedAt >= due - 1 - due / 10) return [];
+      if (passedAt >= due - 1 - due / 4) return [];
       return [`${tag} was to wait ${delayMs} ms from ${why.invokedAt}, and did until ${passedAt}`];
     }),
   );

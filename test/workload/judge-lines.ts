@@ -2,6 +2,7 @@ import { isSetting } from '../../src/base/keys.js';
 import { textOf } from '../history/facts.js';
 import { judgeHolding } from '../history/invariants/holding.js';
 import { judgeLosses } from '../history/invariants/losses.js';
+import { judgeReasons } from '../history/invariants/reasons.js';
 import { judgeRegister } from '../history/invariants/register.js';
 import { judgeRemains } from '../history/invariants/remains.js';
 import { judgeTokens, judgeWitness } from '../history/invariants/tokens.js';
@@ -38,7 +39,7 @@ export function caseOf(evidence: Evidence): Case {
 
 /** What must be true of every lock and election, whatever its kind: I1 to I4, I8, I10, and that a simple model explains it. */
 export function judgeLines(read: Case, lines: readonly JudgedLine[]): Violation[] {
-  const { entries, lives, operations, namespace } = read;
+  const { entries, lives, operations, namespace, ttlMs } = read;
   return [
     ...lines.flatMap((line) => judgeLine(read, line)),
     ...judgeWitness(operations),
@@ -49,6 +50,7 @@ export function judgeLines(read: Case, lines: readonly JudgedLine[]): Violation[
       mayStay: (key) => isSetting(key) || key.startsWith(`${namespace}/delay/`),
     }),
     ...judgeLosses(entries, lives, lossBounds(read)),
+    ...judgeReasons(operations, lives, { sessions: `${namespace}/session/`, ttlMs }),
   ];
 }
 

@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Mutant } from './mutants/mutant.js';
+import { eachMutant, search } from './search.js';
+
+export interface HuntOptions {
+  readonly mutants: readonly Mutant[];
+  /** How far to look: of large runs, a twentieth of it. */
+  readonly lastSeed: number;
+  /** Of the checkout, with its final "/": the seeds are written into its files. @default they are only told */
+  readonly root?: string | undefined;
+}
+
+/** Looks for the first seed that shows each mutant, and says which it is. */
+export async function hunt({ mutants, lastSeed, root }: HuntOptions): Promise<void> {
+  await eachMutant(mutants, async (mutant) => {
+    const last = mutant.size === 'full' ? Math.ceil(lastSeed / 20) : lastSeed;
+    const began = performance.now();
+    const { seed, what } = await search(mutant, { firstSeed: 1, lastSeed: last, limitMs: 3_600_000 });
+    const found =
+      seed === undefined ? (what ?? `no seed of ${last}`) : `seed ${seed}, ${what?.slice(0, 120)}`;
+    console.log(`${mutant.name}: ${found} (${Math.round(performance.now() - began)} ms)`);
+    if (seed !== undefined && root !== undefined) write(mutant, seed, `${root}test/simulation/mutants/`);
+  });
+}
+
+function write({ name }: Mutant, seed: number, folder: string): void {
+  for (const file of readdirSync(folder)) {
+    const text = readFileSync(folder + file, 'utf8');
+    const at = [`'${name}'`, `"${name}"`].map((quoted) => text.indexOf(`name: ${quoted}`));
+    const start = Math.max(...at);
+    if (start < 0) continue;
+    const rest = text.slice(start).replace(/\bseed: \d+/, `seed: ${seed}`);
+    writeFileSync(folder + file, text.slice(0, start) + rest);
+  }
+}

@@ -1,0 +1,31 @@
+import type { Mutant } from './mutant.js';
+
+/** What leaders say, and what those who look on are told. */
+export const electionMutants: readonly Mutant[] = [
+  {
+    name: 'a rewritten ticket has no lease',
+    edits: [
+      {
+        file: 'src/session/rewrite.ts',
+        find: 'put(key, value, { lease: session.leaseId })',
+        replace: 'put(key, value)',
+      },
+    ],
+    workload: 'election',
+    size: 'micro',
+    seed: 23,
+  },
+  {
+    name: 'an observer ends when its watch was compacted away',
+    edits: [
+      {
+        file: 'src/session/line-history.ts',
+        find: "if (error !== wrong && !isConclaveError(error, 'COMPACTED')) throw error;",
+        replace: 'if (error !== wrong) throw error;',
+      },
+    ],
+    workload: 'election',
+    size: 'micro',
+    seed: 3,
+  },
+];

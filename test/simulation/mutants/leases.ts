@@ -1,0 +1,96 @@
+import type { Mutant } from './mutant.js';
+
+/** When a session is to be trusted, and what becomes of requests whose answer is lost. */
+export const leaseMutants: readonly Mutant[] = [
+  {
+    name: 'a sleep of the machine is not noticed',
+    edits: [
+      {
+        file: 'src/session/deadline.ts',
+        find: 'return this.#runtime.wallNow() - sentAtWall - (this.#runtime.now() - sentAt) > this.marginMs / 2;',
+        replace: 'return sentAtWall < sentAt;',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 22,
+  },
+  {
+    name: 'renewals of an old raft term count',
+    edits: [
+      {
+        file: 'src/store/endpoints.ts',
+        find: 'return term >= this.#highestTerm;',
+        replace: 'return term >= 0n;',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 3,
+  },
+  {
+    name: 'a bump does not move the epoch',
+    edits: [
+      {
+        file: 'src/session/epoch.ts',
+        find: "then: [put(this.#key, '', { ignoreValue: true, lease: this.#leaseId }), ...reads],",
+        replace: 'then: [get(this.#key), ...reads],',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 28,
+  },
+  {
+    name: 'a lost session is used again',
+    edits: [
+      {
+        file: 'src/session/connection.ts',
+        find: 'if (this.#session?.isAlive()) return this.#session;\n    if (this.#session && this.#parent)',
+        replace: 'if (this.#session) return this.#session;\n    if (this.#session && this.#parent)',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 9,
+  },
+  {
+    name: 'a mutation that may have been done is sent again',
+    edits: [
+      {
+        file: 'src/store/caller.ts',
+        find: "(outcome === 'unknown' && !mutates)",
+        replace: "outcome === 'unknown'",
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 24,
+  },
+  {
+    name: 'what may have been done counts as not done',
+    edits: [
+      {
+        file: 'src/store/outcome.ts',
+        find: "return neverSent ? 'not-done' : 'unknown';",
+        replace: "return 'not-done';",
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 23,
+  },
+  {
+    name: 'a watch that is opened anew begins now',
+    edits: [
+      {
+        file: 'src/store/watch.ts',
+        find: '...this.request, startRevision: this.#next };',
+        replace: '...this.request };',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 76,
+  },
+];

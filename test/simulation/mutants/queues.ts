@@ -1,0 +1,198 @@
+import type { Mutant } from './mutant.js';
+
+/** How jobs are put, taken, settled, and given to others. */
+export const queueMutants: readonly Mutant[] = [
+  {
+    name: 'a claim is not guarded by the place of the job',
+    edits: [
+      {
+        file: 'src/queue/claim.ts',
+        find: "if: [compare.modRevision(job.key, '=', job.modRevision)],",
+        replace: 'if: [],',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 3,
+  },
+  {
+    name: 'an unknown result of a claim counts as none',
+    edits: [
+      { file: 'src/queue/claim.ts', find: 'return settle(session, layout, claims);', replace: 'return [];' },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 62,
+  },
+  {
+    name: 'a worker ends a job that is not its own any more',
+    edits: [
+      {
+        file: 'src/queue/settle.ts',
+        find: 'if: [...ticket.guards(), ...unlessCancelled, ...move.if],',
+        replace: 'if: [...unlessCancelled, ...move.if],',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 74,
+  },
+  {
+    name: 'what was settled by an earlier copy counts as lost',
+    edits: [
+      { file: 'src/queue/settle.ts', find: 'if (!this.#isRepeated) return false;', replace: 'return false;' },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 52,
+  },
+  {
+    name: 'a job whose worker is lost is given to nobody',
+    edits: [
+      {
+        file: 'src/queue/reclaim.ts',
+        find: 'return [...jobs].filter(([id]) => !claimed.has(id))',
+        replace: 'return [...jobs].filter(([id]) => claimed.has(id) && !claimed.has(id))',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 13,
+  },
+  {
+    name: 'a job is taken from a worker that has it',
+    edits: [
+      {
+        file: 'src/queue/reclaim.ts',
+        find: 'return [...jobs].filter(([id]) => !claimed.has(id))',
+        replace: 'return [...jobs].filter(() => true)',
+      },
+      {
+        file: 'src/queue/reclaim.ts',
+        find: "compare.createRevision(prefix(layout.claimsOf(id)), '=', 0n),",
+        replace: '',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 1,
+    masks: 'the comparison with the claim',
+  },
+  {
+    name: 'attempts are not counted',
+    edits: [
+      {
+        file: 'src/queue/delivery.ts',
+        find: 'const failures = this.#job.record.failures + 1;',
+        replace: 'const { failures } = this.#job.record;',
+      },
+    ],
+    workload: 'retry-queue',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'a job that is given back counts as failed',
+    edits: [
+      {
+        file: 'src/queue/delivery.ts',
+        find: "{ ...job.record, because: 'returned' }",
+        replace: "{ ...job.record, failures: job.record.failures + 1, because: 'returned' }",
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'a delayed job is delivered early',
+    edits: [
+      {
+        file: 'src/queue/due.ts',
+        find: 'const allDue = range(layout.delayedBefore(start), layout.delayedBefore(now + 1));',
+        replace: 'const allDue = range(layout.delayedBefore(start), layout.delayedBefore(now + aheadMs));',
+      },
+    ],
+    workload: 'retry-queue',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'priorities are ignored',
+    edits: [
+      {
+        file: 'src/queue/search.ts',
+        find: 'return priorities.flatMap((priority)',
+        replace: 'return [...priorities].reverse().flatMap((priority)',
+      },
+    ],
+    workload: 'priority-queue',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'the order of enqueues is that of their ids',
+    edits: [
+      {
+        file: 'src/queue/lane.ts',
+        find: 'return `${this.prefix}${hex16(revision)}-',
+        replace: 'return `${this.prefix}${hex16(revision - (revision % 8n))}-',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 4,
+  },
+  {
+    name: 'a dead letter is lost',
+    edits: [
+      {
+        file: 'src/queue/moves.ts',
+        find: '[...toEnd(layout, job).then, put(layout.deadOf(id), encode(dead))]',
+        replace: '[...toEnd(layout, job).then]',
+      },
+    ],
+    workload: 'retry-queue',
+    size: 'micro',
+    seed: 4,
+  },
+  {
+    name: 'a job of a group that has ended keeps its slot',
+    edits: [
+      {
+        file: 'src/queue/moves.ts',
+        find: '...keys.map((key) => remove(key)), ...freeing(layout, body, record.slot)]',
+        replace: '...keys.map((key) => remove(key))]',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 4,
+  },
+  {
+    name: 'a job of an id that is there is put again',
+    edits: [
+      {
+        file: 'src/queue/landing.ts',
+        find: "if: keys.map((key) => compare.createRevision(key, '=', 0n)),",
+        replace: 'if: [],',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'a worker that waits hears of no new job',
+    edits: [
+      {
+        file: 'src/queue/waiting-worker.ts',
+        find: 'for (const event of events) this.#applyEvent(event);',
+        replace: "for (const event of events) if (event.type === 'delete') this.#applyEvent(event);",
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 55,
+  },
+];

@@ -1,0 +1,136 @@
+import type { Mutant } from './mutant.js';
+
+/** How a ticket is taken, granted and given back. */
+export const ticketMutants: readonly Mutant[] = [
+  {
+    name: 'a commit is not guarded by the ticket',
+    edits: [
+      {
+        file: 'src/session/hold.ts',
+        find: 'session.store.txn({ if: this.guard(), then: ops })',
+        replace: 'session.store.txn({ if: [], then: ops })',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 60,
+  },
+  {
+    name: 'a retry after an unknown result takes another ticket',
+    edits: [
+      {
+        file: 'src/session/take.ts',
+        find: '() => takeOnce(request, keys, options)',
+        replace:
+          '() => takeOnce(request, lines.map((line) => line.keyOf(session.nextTicketName(request.title))), options)',
+      },
+      {
+        file: 'src/session/take.ts',
+        find: 'const settled = await settle(request, keys, error);',
+        replace: 'const settled = undefined;',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 28,
+  },
+  {
+    name: 'an unknown result of a take is not settled',
+    edits: [
+      {
+        file: 'src/session/take.ts',
+        find: 'const settled = await settle(request, keys, error);',
+        replace: 'const settled = undefined;',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 28,
+  },
+  {
+    name: 'a late copy of a take creates a second ticket',
+    edits: [{ file: 'src/session/take.ts', find: 'if: [epoch, ...keys.map(', replace: 'if: [...keys.map(' }],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 62,
+  },
+  {
+    name: 'an abandoned take leaves its ticket',
+    edits: [
+      {
+        file: 'src/session/admission.ts',
+        find: 'const left = taking.then((ticket) => ticket && leaveLine(ticket)).catch(() => {});',
+        replace: 'const left = taking.then(() => {}).catch(() => {});',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 2,
+  },
+  {
+    name: 'a release removes whoever stands there',
+    edits: [
+      {
+        file: 'src/session/giving-up.ts',
+        find: 'return txn({ if: [mine], then: [remove(key), ...line.leaving(key)] });',
+        replace:
+          'return txn({ then: [remove({ key: Buffer.from(line.prefix), end: Buffer.from(`${line.prefix}~`) })] });',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'the local successor does not wait for the store',
+    edits: [
+      {
+        file: 'src/session/admission.ts',
+        find: 'const given = await requeueTicket(ticket);',
+        replace: 'void requeueTicket(ticket);\n    const given = { hadIt: true, next: undefined };',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 3,
+  },
+  {
+    name: 'the ticket of an exchange is forgotten',
+    edits: [{ file: 'src/session/admission.ts', find: 'next = given.next;', replace: '' }],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 3,
+  },
+  {
+    name: 'a try overlooks who has come since it looked',
+    edits: [
+      {
+        file: 'src/session/line.ts',
+        find: "compare.modRevision(prefix(this.prefix), '<', revision + 1n),",
+        replace: '',
+      },
+      {
+        file: 'src/session/take.ts',
+        find: 'if (ticket.isAdmittedAtOnce()) return ticket;',
+        replace: 'return ticket;',
+      },
+    ],
+    workload: 'semaphore',
+    size: 'micro',
+    seed: 11,
+    masks: 'the look at what its own transaction has seen',
+  },
+  {
+    name: 'an abandoned turn is not passed on',
+    edits: [
+      {
+        file: 'src/session/local-queue.ts',
+        find: 'void coming.then((next) => this.#pass(next));',
+        replace: '',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 17,
+  },
+];
