@@ -81,6 +81,7 @@ class Run {
       peerAt: (seat) => this.#seat(seat).peer,
       replace: (seat, afterMs) => this.#later(afterMs, () => this.#sit(seat)),
       robbed: (peer) => this.#all.find((client) => client.peer === peer)?.robbed(),
+      tell: (what, facts) => this.#note(what, facts),
       later: (afterMs, undo) => this.#later(afterMs, undo),
     };
     world.allowKeys('app/');
@@ -123,7 +124,8 @@ class Run {
     const { faults, clockRates, lengthMs } = this.#plan;
     clockRates.forEach((_, seat) => this.#sit(seat));
     for (const fault of faults) {
-      await this.#passUntil(fault.at);
+      // Before anybody has done anything, or what all do first would never be hit.
+      if (fault.at > 0) await this.#passUntil(fault.at);
       this.#note(fault.do, { ...fault });
       strike(fault, this.#scene);
     }

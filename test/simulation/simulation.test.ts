@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { notesOf } from '../history/record.js';
 import { mutex } from '../workload/mutex.js';
 import type { Workload } from '../workload/workload.js';
 import { Batch } from './batch.js';
+import type { Fault } from './faults.js';
 import { draw, full, micro, type Plan } from './plan.js';
 import { run } from './run.js';
 import { workloads } from './workloads.js';
@@ -42,6 +44,14 @@ describe('a run', () => {
     expect(changes.some(({ key }) => key.startsWith('conclave/lock/m/'))).toBe(true);
     const times = entries.map(({ at }) => at);
     expect(new Set(times).size).toBe(times.length);
+  });
+
+  it('ambushes what all do first, and whoever takes the seat of one who has crashed', async () => {
+    const ambush = { do: 'ambush', by: 0, forMs: 100, sudden: 'crash' } as const;
+    const faults = ['session.granted', 'ticket.taken'].map((probe): Fault => ({ ...ambush, at: 0, probe }));
+    const { entries } = await run({ ...planOf(1), lengthMs: 3_000, faults }, mutex);
+    const struck = notesOf(entries).filter(({ what }) => what === 'sudden crash');
+    expect(struck.map(({ facts }) => facts['probe'])).toEqual(['session.granted', 'ticket.taken']);
   });
 
   it.each(workloads.map((workload) => [workload.name, workload] as const))(
