@@ -19,6 +19,21 @@ describe('a plan', () => {
     expect(other.faults).not.toEqual(planOf(5).faults);
   });
 
+  it('has faults that outlast a lease, and times when nothing is wrong, small ones too', () => {
+    const plans = Array.from({ length: 500 }, (_, i) => planOf(1 + i));
+    const stops = new Set(['pause', 'suspend', 'partition']);
+    const outlasts = ({ faults, ttlMs, lengthMs }: Plan): boolean =>
+      faults.some(
+        (fault) =>
+          stops.has(fault.do) &&
+          'forMs' in fault &&
+          fault.forMs > ttlMs &&
+          fault.at + fault.forMs <= lengthMs,
+      );
+    expect(plans.filter(outlasts).length).toBeGreaterThan(5);
+    expect(plans.filter(({ quietMs = 0, ttlMs }) => quietMs > ttlMs).length).toBeGreaterThan(20);
+  });
+
   it('survives being written down as JSON', () => {
     for (let seed = 1; seed <= 200; seed++) {
       const plan = planOf(seed);
@@ -52,6 +67,21 @@ describe('a run', () => {
     const { entries } = await run({ ...planOf(1), lengthMs: 3_000, faults }, mutex);
     const struck = notesOf(entries).filter(({ what }) => what === 'sudden crash');
     expect(struck.map(({ facts }) => facts['probe'])).toEqual(['session.granted', 'ticket.taken']);
+  });
+
+  it('goes on for a while when nothing is wrong any more, and everybody with it', async () => {
+    let rounds = 0;
+    const lazy: Workload = {
+      ...mutex,
+      turn: async (desk) => {
+        if (++rounds > 10) await desk.pause(Infinity);
+      },
+    };
+    const plan = { ...planOf(1), faults: [], lengthMs: 100, calmLimitMs: 5_000 };
+    expect((await run({ ...plan, quietMs: 0 }, lazy)).violations).toEqual([]);
+    rounds = 0;
+    const { violations } = await run({ ...plan, quietMs: 10_000 }, lazy);
+    expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['liveness']));
   });
 
   it.each(workloads.map((workload) => [workload.name, workload] as const))(
