@@ -1,4 +1,4 @@
-import { Conclave, isConclaveError, type Hold } from '../../src/index.js';
+import { Conclave, get, isConclaveError, type Hold } from '../../src/index.js';
 import type { Peer, World } from '../../src/testing/index.js';
 import type { Random } from '../../src/testing/random.js';
 import type { Change, Entry } from '../history/record.js';
@@ -71,12 +71,21 @@ export class SimulatedClient {
     if (this.#gone.size > 0 && this.peer.activity === 'running') this.#askWhoIsGone();
   }
 
+  /** It may have gone before it was told of; then it must not say that it is held. */
+  #expectToStand(hold: Hold): void {
+    const { engine, revision } = this.#parts.world;
+    const isThere = engine.execute('get', get(hold.key, { countOnly: true })).count > 0;
+    if (isThere) return;
+    this.#gone.set(hold, Number(revision));
+    this.#askWhoIsGone();
+  }
+
   #askWhoIsGone(): void {
     const { world, ttlMs, report, name } = this.#parts;
     const isExcused = world.now() < this.#robbedAt + ttlMs + excuseMs;
     for (const [hold, revision] of this.#gone) {
       if (isExcused || !hold.isHeld()) continue;
-      report('S1', `${name} holds ${hold.key} (token ${hold.fencingToken}), deleted at revision ${revision}`);
+      report('S1', `${name} holds ${hold.key} (token ${hold.fencingToken}), gone by revision ${revision}`);
     }
     this.#gone.clear();
   }
@@ -124,6 +133,7 @@ export class SimulatedClient {
       claim: (on, hold) => {
         if (!hold.isHeld() && !hold.signal.aborted)
           this.#parts.report('S2', `${name} was granted ${hold.key} in doubt`);
+        this.#expectToStand(hold);
         this.#claims.set(hold.key, hold);
         return scribe.claim(on, hold);
       },

@@ -35,6 +35,8 @@ export async function playLasting(workload: Workload, stride: number): Promise<C
       faults: [],
       lasting: [fault],
       calmLimitMs: 3 * ttlMs,
+      // What is lost because of it is lost after a TTL, at the earliest.
+      quietMs: 6 * ttlMs,
     };
     const { violations } = await run(plan, workload);
     if (violations.length === 0) continue;

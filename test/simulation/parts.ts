@@ -27,14 +27,13 @@ export interface PartsOptions {
   readonly firstSeed: number;
 }
 
-/** Where one fault, or two, are placed: all points that a lock and an election pass. */
+/** Where one fault, or two, are placed: all points that a lock and an election pass without a compaction. */
 const places = [
   'session.granted',
   'ticket.take',
   'ticket.taken',
   'ticket.waiting',
   'line.watching',
-  'line.filled',
   'hold.granted',
   'hold.release',
   'keep-alive.send',

@@ -1,3 +1,5 @@
+import { textOf } from '../history/facts.js';
+import { notesOf } from '../history/record.js';
 import type { Workload } from '../workload/workload.js';
 import { type Check, check } from './check.js';
 import type { Fault, Sudden } from './faults.js';
@@ -17,7 +19,7 @@ function places(probes: readonly string[]): Fault[] {
 }
 
 /**
- * Two faults at every pair of places, with two clients.
+ * Two faults at every pair of places, with two clients. How often both were struck is told, and each place has to be reached.
  *
  * @param stride only every so-manieth pair
  */
@@ -28,7 +30,8 @@ export async function playPlacements(
 ): Promise<Check> {
   const all = places(probes);
   const name = `${workload.name}: two faults at every pair of places`;
-  let runs = 0;
+  const never = new Set(probes);
+  let [runs, both] = [0, 0];
   for (let i = 0; i < all.length ** 2; i += stride) {
     const faults = [all[Math.floor(i / all.length)], all[i % all.length]].filter(
       (fault) => fault !== undefined,
@@ -41,11 +44,19 @@ export async function playPlacements(
       lengthMs: 5_000,
       faults,
     };
-    const { violations } = await run(plan, workload);
+    const { violations, entries } = await run(plan, workload);
+    const struck = notesOf(entries).filter(({ what }) => what.startsWith('sudden '));
+    for (const { facts } of struck) never.delete(textOf(facts, 'probe'));
     runs++;
+    if (struck.length === 2) both++;
     if (violations.length === 0) continue;
     const why = violations.map(({ rule, what }) => `${rule}: ${what}`).join('; ');
     return check(name, false, `${JSON.stringify(plan)}: ${why}`);
   }
-  return check(name, true, `${runs} of ${all.length ** 2} pairs`);
+  const missing = never.size === 0 ? '' : `, nobody came by ${[...never].join(', ')}`;
+  return check(
+    name,
+    never.size === 0,
+    `${runs} of ${all.length ** 2} pairs, both struck in ${both}${missing}`,
+  );
 }

@@ -17,6 +17,8 @@ export interface Plan {
   readonly lasting?: readonly Fault[];
   /** How long everybody may take for a round then. @default 60000 */
   readonly calmLimitMs?: number;
+  /** How long all go on, at least, when nothing is wrong any more: what was left behind shows late. @default 0 */
+  readonly quietMs?: number;
 }
 
 /** How long, how many, how rough. */
@@ -49,14 +51,26 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
     drawFault(random, { kinds, clients, lengthMs }),
   );
   const hasOddClocks = random.next() < 0.3;
+  const ttlMs = random.next() < 0.5 ? 2_000 : 3_000;
+  const clockRates = Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.9, 1.1) : 1));
+  // Else nothing would last longer than a lease in a small run.
+  const isPatient = random.next() < 0.2;
+  const ends = faults.map((fault) => ('forMs' in fault ? fault.at + fault.forMs : 0));
   return {
     workload,
     seed,
-    ttlMs: random.next() < 0.5 ? 2_000 : 3_000,
-    clockRates: Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.9, 1.1) : 1)),
-    lengthMs,
+    ttlMs,
+    clockRates,
+    lengthMs: isPatient ? Math.max(lengthMs, ...ends) : lengthMs,
     faults: faults.sort((a, b) => a.at - b.at),
+    quietMs: drawQuiet(random),
   };
+}
+
+/** Mostly none; at times longer than a lease, or than it takes to recover from anything. */
+function drawQuiet(random: Random): number {
+  const chance = random.next();
+  return chance < 0.9 ? 0 : chance < 0.98 ? 4_000 : 15_000;
 }
 
 /** The plan of a workload that a seed stands for. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { notesOf } from '../history/record.js';
 import { mutex } from '../workload/mutex.js';
 import type { Workload } from '../workload/workload.js';
 import { Batch } from './batch.js';
+import type { Fault } from './faults.js';
 import { draw, full, micro, type Plan } from './plan.js';
 import { run } from './run.js';
 import { workloads } from './workloads.js';
@@ -15,6 +17,21 @@ describe('a plan', () => {
     expect(planOf(5, full).faults.length).toBeGreaterThan(planOf(5).faults.length);
     const other = draw({ workload: 'queue', clients: 2, seed: 5, size: micro });
     expect(other.faults).not.toEqual(planOf(5).faults);
+  });
+
+  it('has faults that outlast a lease, and times when nothing is wrong, small ones too', () => {
+    const plans = Array.from({ length: 500 }, (_, i) => planOf(1 + i));
+    const stops = new Set(['pause', 'suspend', 'partition']);
+    const outlasts = ({ faults, ttlMs, lengthMs }: Plan): boolean =>
+      faults.some(
+        (fault) =>
+          stops.has(fault.do) &&
+          'forMs' in fault &&
+          fault.forMs > ttlMs &&
+          fault.at + fault.forMs <= lengthMs,
+      );
+    expect(plans.filter(outlasts).length).toBeGreaterThan(5);
+    expect(plans.filter(({ quietMs = 0, ttlMs }) => quietMs > ttlMs).length).toBeGreaterThan(20);
   });
 
   it('survives being written down as JSON', () => {
@@ -42,6 +59,29 @@ describe('a run', () => {
     expect(changes.some(({ key }) => key.startsWith('conclave/lock/m/'))).toBe(true);
     const times = entries.map(({ at }) => at);
     expect(new Set(times).size).toBe(times.length);
+  });
+
+  it('ambushes what all do first, and whoever takes the seat of one who has crashed', async () => {
+    const ambush = { do: 'ambush', by: 0, forMs: 100, sudden: 'crash' } as const;
+    const faults = ['session.granted', 'ticket.taken'].map((probe): Fault => ({ ...ambush, at: 0, probe }));
+    const { entries } = await run({ ...planOf(1), lengthMs: 3_000, faults }, mutex);
+    const struck = notesOf(entries).filter(({ what }) => what === 'sudden crash');
+    expect(struck.map(({ facts }) => facts['probe'])).toEqual(['session.granted', 'ticket.taken']);
+  });
+
+  it('goes on for a while when nothing is wrong any more, and everybody with it', async () => {
+    let rounds = 0;
+    const lazy: Workload = {
+      ...mutex,
+      turn: async (desk) => {
+        if (++rounds > 10) await desk.pause(Infinity);
+      },
+    };
+    const plan = { ...planOf(1), faults: [], lengthMs: 100, calmLimitMs: 5_000 };
+    expect((await run({ ...plan, quietMs: 0 }, lazy)).violations).toEqual([]);
+    rounds = 0;
+    const { violations } = await run({ ...plan, quietMs: 10_000 }, lazy);
+    expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['liveness']));
   });
 
   it.each(workloads.map((workload) => [workload.name, workload] as const))(

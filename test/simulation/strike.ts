@@ -1,6 +1,7 @@
 import { put } from '../../src/index.js';
 import type { Method } from '../../src/store/transport.js';
 import type { Peer, World } from '../../src/testing/index.js';
+import type { Facts } from '../history/record.js';
 import type { Fault, Sudden } from './faults.js';
 
 /** What a fault is struck on. */
@@ -12,6 +13,8 @@ export interface Scene {
   readonly replace: (seat: number, afterMs: number) => void;
   /** Its leases are about to end before their time, or it cannot know how much time has passed. */
   readonly robbed: (peer: Peer) => void;
+  /** Writes down what was done to the run. */
+  readonly tell: (what: string, facts: Facts) => void;
   /** Has something done after so long. */
   readonly later: (afterMs: number, undo: () => void) => void;
 }
@@ -20,6 +23,7 @@ export interface Scene {
 export function strike(fault: Fault, scene: Scene): void {
   const { world, later } = scene;
   if (!('by' in fault)) return strikeStore(fault, scene);
+  if (fault.do === 'ambush') return ambush(fault, scene);
   const peer = scene.peerAt(fault.by);
   if (peer.activity === 'crashed') return;
   switch (fault.do) {
@@ -60,8 +64,6 @@ export function strike(fault: Fault, scene: Scene): void {
     case 'delayRequest':
     case 'delayReply':
       return befall(fault, peer, world);
-    case 'ambush':
-      return ambush(fault, peer, scene);
   }
 }
 
@@ -142,16 +144,15 @@ function befall({ method, nth, isSilent, lateMs, ...fault }: Mishap, peer: Peer,
   }
 }
 
-/** Once, the next time it comes by. */
-function ambush(fault: Extract<Fault, { readonly do: 'ambush' }>, peer: Peer, scene: Scene): void {
-  const trap = scene.world.onProbe(
-    fault.probe,
-    () => {
-      trap.cancel();
-      if (peer.activity === 'running') surprise(fault.sudden, fault, peer, scene);
-    },
-    { client: peer },
-  );
+/** Once, the next time that whoever sits there comes by: if one has crashed, his successor. */
+function ambush(fault: Extract<Fault, { readonly do: 'ambush' }>, scene: Scene): void {
+  const { by, probe, sudden } = fault;
+  const trap = scene.world.onProbe(probe, (peer) => {
+    if (peer !== scene.peerAt(by) || peer.activity !== 'running') return;
+    trap.cancel();
+    scene.tell(`sudden ${sudden}`, { by, probe });
+    surprise(sudden, fault, peer, scene);
+  });
   scene.later(Infinity, () => trap.cancel());
 }
 

@@ -7,6 +7,7 @@ import { notesOf, type Operation, type Violation } from '../history/record.js';
 import { type Case, caseOf, judgeLines } from './judge-lines.js';
 import { count, giveBack, patienceOf, told, whole } from './locking.js';
 import { Onlooker } from './onlooker.js';
+import { mayHaveReadStale } from './struck.js';
 import type { Desk, Workload } from './workload.js';
 
 const name = 'e';
@@ -113,17 +114,27 @@ function asOfLock(operation: Operation): Operation {
   return operation.call === 'resign' ? { ...operation, call: 'release' } : operation;
 }
 
-/** I7: who was said to lead had done so by then. It may be of the past: a member may lag behind without knowing it. */
-function judgeLooks({ operations, changes, lagMs = 0 }: Case, reigns: readonly Reign[]): Violation[] {
-  return operations.flatMap(({ call, outcome, client, output, returnedAt }) => {
+/**
+ * I7: who was said to lead did so at some time of the call. Where reads may be stale it may be of the past: a member may lag
+ * behind without knowing it.
+ */
+function judgeLooks(
+  { operations, changes, entries, lagMs = 0 }: Case,
+  reigns: readonly Reign[],
+): Violation[] {
+  const isFresh = !mayHaveReadStale(entries);
+  return operations.flatMap(({ call, outcome, client, output, invokedAt, returnedAt }) => {
     if (call !== 'leader' || outcome !== 'ok') return [];
     const token = numberOf(output, 'token');
     const value = textOf(output, 'value');
     const now = revisionAt(changes, returnedAt + lagMs);
+    const since = isFresh ? revisionAt(changes, invokedAt) : 0;
     const isSo = (reign: Reign): boolean =>
       Number.isNaN(token) ? reign.token === undefined : reign.token === token && reign.value === value;
-    if (reigns.some((reign) => reign.revision <= now && isSo(reign))) return [];
-    const what = `${client} was told at revision ${now} that ${JSON.stringify(output)} leads`;
+    const isIn = ({ revision }: Reign, i: number): boolean =>
+      revision <= now && (reigns[i + 1]?.revision ?? Infinity) > since;
+    if (reigns.some((reign, i) => isIn(reign, i) && isSo(reign))) return [];
+    const what = `${client} was told from revision ${since} to ${now} that ${JSON.stringify(output)} leads`;
     return [{ rule: 'I7', what }];
   });
 }

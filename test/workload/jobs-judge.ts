@@ -94,7 +94,7 @@ function* enqueues({ jobs, operations, entries, keepMs, lagMs = 0 }: JobsEvidenc
     if (lives.length < 2) continue;
     if (its.some(({ input }) => input['idempotent'] === false)) yield `${tag} was put ${lives.length} times`;
     // Leases that end early, and a store that is full, may forget sooner.
-    if (isStruck(entries, 'expire', 'ambush', 'noSpace')) continue;
+    if (isStruck(entries, 'expire', 'sudden expire', 'noSpace')) continue;
     for (const [i, { body }] of lives.entries()) {
       const before = lives[i - 1]?.body.deletedAt ?? -Infinity;
       if (body.createdAt < before + keepMs - lagMs)

@@ -120,7 +120,7 @@ function* disagreements(
   lagMs: number,
 ): Generator<string> {
   const seats = new Set<string>();
-  for (const { call, client, output, input, error, outcome, id, returnedAt } of operations) {
+  for (const { call, client, output, input, error, outcome, id, invokedAt, returnedAt } of operations) {
     const who = `${client} (${id})`;
     const number = numberOf(call === 'enter' ? output : input, 'generation');
     const round = store.outcomes.get(number);
@@ -134,8 +134,10 @@ function* disagreements(
       seats.add(`${number}/${index}`);
     }
     if (call === 'enter' && error === 'BROKEN_BARRIER') {
-      const broken = [...store.outcomes.values()].some(({ kind }) => kind === 'broken');
-      if (!broken) yield `${who} was told of a broken round, and there was none`;
+      const broken = [...store.outcomes.values()].some(
+        ({ kind, at }) => kind === 'broken' && invokedAt < at && at <= returnedAt + lagMs,
+      );
+      if (!broken) yield `${who} was told of a broken round, and there was none since it came`;
     }
     if (call === 'leave' && (outcome === 'ok' || error === 'BROKEN_BARRIER')) {
       const told = outcome === 'ok' ? 'tripped' : 'broken';

@@ -192,3 +192,25 @@ it('a changed place in the line breaks I4 and nothing else', () => {
     },
   ]);
 });
+
+it('a write that was denied and is there breaks I3, whatever is unknown of others', () => {
+  const line = lineOf(mutex, namespace, name);
+  const stage = new Stage(1);
+  const write = (client: string, told: Return['outcome'], isDone: boolean): void => {
+    const key = `${line}${client}`;
+    const acquire = stage.invoke(client, 'acquire', name);
+    const token = stage.put(key, {}, client);
+    stage.now++;
+    stage.return(acquire, 'ok', { key, token });
+    const id = stage.invoke(client, 'write', name, { key, token, register });
+    stage.now++;
+    if (isDone) stage.put(register, { token, client, n: 1 });
+    stage.now++;
+    stage.return(id, told);
+    stage.delete(key);
+  };
+  write('a', 'no', true);
+  stage.now++;
+  write('b', 'unknown', false);
+  expect(broken(mutex, stage)).toContain('I3');
+});

@@ -1,7 +1,7 @@
 import { numberOf, parseFacts, textOf } from '../facts.js';
 import { admissions, type LineEvidence, ticketsOf, weightIn } from '../line.js';
 import { formAt, type Life } from '../lives.js';
-import type { Change, Operation, Violation } from '../record.js';
+import type { Change, Facts, Operation, Violation } from '../record.js';
 
 /**
  * I3: what was written under the guard of a hold, at one key of the application's as JSON `{ token, client, n }`.
@@ -67,7 +67,38 @@ function complainOfAnswers(
     if (numberOf(facts, 'token') !== token || textOf(facts, 'client') !== client)
       complain(`${client} was told that it wrote under token ${token} at revision ${revision}, and did not`);
   }
-  const unknown = writes.filter(({ outcome }) => outcome === 'unknown').length;
-  if (puts.length < acknowledged.length || puts.length > acknowledged.length + unknown)
-    complain(`${puts.length} writes, ${acknowledged.length} acknowledged and ${unknown} unknown`);
+  complainOfCounts(writes, puts, complain);
+}
+
+/** Under each token by itself, or what was denied to one could pass for what is unknown of another. */
+function complainOfCounts(
+  writes: readonly Operation[],
+  puts: readonly Change[],
+  complain: (what: string) => void,
+): void {
+  const put = count(puts.map(({ value }) => writerOf(parseFacts(value))));
+  const told = (wanted: Operation['outcome']): Map<string, number> =>
+    count(
+      writes
+        .filter(({ outcome }) => outcome === wanted)
+        .map(({ client, input }) => writerOf({ ...input, client })),
+    );
+  const [ok, maybe] = [told('ok'), told('unknown')];
+  for (const writer of new Set([...put.keys(), ...ok.keys()])) {
+    const times = put.get(writer) ?? 0;
+    const acknowledged = ok.get(writer) ?? 0;
+    const unknown = maybe.get(writer) ?? 0;
+    if (times < acknowledged || times > acknowledged + unknown)
+      complain(`${writer}: ${times} writes, ${acknowledged} acknowledged and ${unknown} unknown`);
+  }
+}
+
+function writerOf(facts: Facts): string {
+  return `${textOf(facts, 'client')} under token ${numberOf(facts, 'token')}`;
+}
+
+function count(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { Stage } from '../history/stories/stage.js';
+import { barrier } from './barrier.js';
+import { election } from './election.js';
+import { nemesis, type Workload } from './workload.js';
+
+const namespace = 'conclave';
+
+/** The rules that were broken. */
+function broken(workload: Workload, { entries, changes }: Stage): string[] {
+  return workload.judge({ entries, changes, namespace, ttlMs: 2_000 }).map(({ rule }) => rule);
+}
+
+describe('the judge of elections', () => {
+  /** Somebody is told of the first leader when the second one has led. */
+  function lookedBack(): Stage {
+    const stage = new Stage(1);
+    const lead = (client: string): number => {
+      const key = `${namespace}/election/e/${client}`;
+      const id = stage.invoke(client, 'campaign', 'e', { value: client });
+      const token = stage.put(key, { value: client }, client);
+      stage.now++;
+      stage.return(id, 'ok', { key, token });
+      stage.now++;
+      const end = stage.invoke(client, 'resign', 'e', { key, token });
+      stage.delete(key);
+      stage.now++;
+      stage.return(end, 'ok');
+      stage.now++;
+      return token;
+    };
+    const token = lead('a');
+    lead('b');
+    const look = stage.invoke('c', 'leader', 'e');
+    stage.now++;
+    stage.return(look, 'ok', { token, value: 'a' });
+    return stage;
+  }
+
+  it('objects to a leader of the past', () => {
+    expect(broken(election, lookedBack())).toEqual(['I7']);
+  });
+
+  it('allows for it where a member may have shown the past', () => {
+    const stage = lookedBack();
+    stage.note(nemesis, 'lagMember', 'run', { readsStale: true });
+    expect(broken(election, stage)).toEqual([]);
+  });
+});
+
+describe('the judge of barriers', () => {
+  it('objects to being told of a broken round that was over before one came', () => {
+    const start = `${namespace}/cyclic-barrier/b/`;
+    const stage = new Stage(1);
+    stage.put(`${start}in/c-1`, {}, 'c');
+    const round = stage.put(`${start}in/a-1`, {}, 'a');
+    stage.delete(`${start}in/a-1`); // its lease has ended
+    const by = { ticket: 'a-1', holder: 'a' };
+    stage.put(`${start}out/${round.toString(16)}`, { kind: 'broken', by });
+    stage.now++;
+    const id = stage.invoke('b', 'enter', 'b', { size: 3 });
+    stage.now++;
+    const told = { outcome: 'no', output: {}, error: 'BROKEN_BARRIER' } as const;
+    stage.entries.push({ kind: 'return', at: stage.now, id, ...told });
+    expect(broken(barrier, stage)).toEqual(['I6']);
+  });
+});
