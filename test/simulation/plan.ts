@@ -49,14 +49,23 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
     drawFault(random, { kinds, clients, lengthMs }),
   );
   const hasOddClocks = random.next() < 0.3;
+  const ttlMs = random.next() < 0.5 ? 2_000 : 3_000;
+  const clockRates = Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.9, 1.1) : 1));
+  const aimed = hasOddClocks && size.name === 'full' ? [cutOff(clockRates, whole([0, lengthMs]))] : [];
   return {
     workload,
     seed,
-    ttlMs: random.next() < 0.5 ? 2_000 : 3_000,
-    clockRates: Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.9, 1.1) : 1)),
+    ttlMs,
+    clockRates,
     lengthMs,
-    faults: faults.sort((a, b) => a.at - b.at),
+    faults: [...faults, ...aimed].sort((a, b) => a.at - b.at),
   };
+}
+
+/** Who has the slowest clock is cut off with what it holds, until that is another's: by chance this hardly ever happens. */
+function cutOff(clockRates: readonly number[], at: number): Fault {
+  const by = clockRates.indexOf(Math.min(...clockRates));
+  return { at, by, do: 'ambush', probe: 'hold.granted', sudden: 'partition', forMs: 6_000 };
 }
 
 /** The plan of a workload that a seed stands for. */
