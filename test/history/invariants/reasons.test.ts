@@ -21,7 +21,8 @@ function changesOf(...keys: readonly (string | readonly [key: string, value: str
 
 function operation(call: string, more: Partial<Operation>): Operation {
   const times = { invokedAt: 0, returnedAt: 100 };
-  return { id: 'a:1', client: 'a', call, on: 'x', input: {}, output: {}, outcome: 'ok', ...times, ...more };
+  const told = { input: {}, output: {}, outcome: 'ok' as const, error: undefined };
+  return { id: 'a:1', client: 'a', call, on: 'x', ...told, ...times, ...more };
 }
 
 describe('I10, reasons', () => {

@@ -252,17 +252,4 @@ export const queueMutants: readonly Mutant[] = [
     size: 'micro',
     seed: 58,
   },
-  {
-    name: 'a worker that waits hears of no new job',
-    edits: [
-      {
-        file: 'src/queue/waiting-worker.ts',
-        find: 'for (const event of events) this.#applyEvent(event);',
-        replace: "for (const event of events) if (event.type === 'delete') this.#applyEvent(event);",
-      },
-    ],
-    workload: 'queue',
-    size: 'micro',
-    seed: 55,
-  },
 ];
