@@ -16,8 +16,7 @@ export async function hunt({ mutants, lastSeed, root }: HuntOptions): Promise<vo
     const last = mutant.size === 'full' ? Math.ceil(lastSeed / 20) : lastSeed;
     const began = performance.now();
     const { seed, what } = await search(mutant, { firstSeed: 1, lastSeed: last, limitMs: 3_600_000 });
-    const found =
-      seed === undefined ? (what ?? `no seed of ${last}`) : `seed ${seed}, ${what?.slice(0, 120)}`;
+    const found = seed === undefined ? `no seed of ${last}` : `seed ${seed}, ${what?.split('\n')[0]}`;
     console.log(`${mutant.name}: ${found} (${Math.round(performance.now() - began)} ms)`);
     if (seed !== undefined && root !== undefined) write(mutant, seed, `${root}test/simulation/mutants/`);
   });

@@ -16,7 +16,7 @@ export async function killMutants(mutants: readonly Mutant[]): Promise<Check[]> 
     const { what } = await search(mutant, { firstSeed: seed, lastSeed: seed, limitMs });
     const pair = masks === undefined ? '' : `, together with: ${masks}`;
     const title = `mutant: ${name}${pair}: ${workload}, ${size}, seed ${seed}`;
-    checks.push(check(title, what !== undefined, what?.slice(0, 120)));
+    checks.push(check(title, what !== undefined, what?.split('\n')[0]?.slice(0, 120)));
   });
   const pairs = mutants.filter(({ masks }) => masks !== undefined).length;
   const killed = checks.filter(({ state }) => state === 'passed').length;

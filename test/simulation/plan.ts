@@ -53,18 +53,25 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
   const hasOddClocks = random.next() < 0.3;
   const ttlMs = random.next() < 0.5 ? 2_000 : 3_000;
   const clockRates = Array.from({ length: clients }, () => (hasOddClocks ? random.between(0.9, 1.1) : 1));
+  const aimed = hasOddClocks && size.name === 'full' ? [cutOff(clockRates, whole([0, lengthMs]))] : [];
   // Else nothing would last longer than a lease in a small run.
   const isPatient = random.next() < 0.2;
-  const ends = faults.map((fault) => ('forMs' in fault ? fault.at + fault.forMs : 0));
+  const ends = [...faults, ...aimed].map((fault) => ('forMs' in fault ? fault.at + fault.forMs : 0));
   return {
     workload,
     seed,
     ttlMs,
     clockRates,
     lengthMs: isPatient ? Math.max(lengthMs, ...ends) : lengthMs,
-    faults: faults.sort((a, b) => a.at - b.at),
+    faults: [...faults, ...aimed].sort((a, b) => a.at - b.at),
     quietMs: drawQuiet(random),
   };
+}
+
+/** Who has the slowest clock is cut off with what it holds, until that is another's: by chance this hardly ever happens. */
+function cutOff(clockRates: readonly number[], at: number): Fault {
+  const by = clockRates.indexOf(Math.min(...clockRates));
+  return { at, by, do: 'ambush', probe: 'hold.granted', sudden: 'partition', forMs: 6_000 };
 }
 
 /** Mostly none; at times longer than a lease, or than it takes to recover from anything. */

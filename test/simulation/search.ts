@@ -12,9 +12,9 @@ export interface SearchOptions {
   readonly limitMs: number;
 }
 
-/** Plays seeds in a process whose library is broken, until one shows it. A broken library may run for ever: that shows, too. */
+/** Plays seeds in a process whose library is broken, until one shows it. Nothing is found if that takes too long. */
 export function search(
-  { edits, workload, size }: Mutant,
+  { name, edits, workload, size }: Mutant,
   { firstSeed, lastSeed, limitMs }: SearchOptions,
 ): Promise<Found> {
   return new Promise((resolve, reject) => {
@@ -22,7 +22,8 @@ export function search(
     const child = fork(worker, { execArgv: ['--import', preload], env });
     const limit = setTimeout(() => {
       child.kill('SIGKILL');
-      resolve({ what: `still running after ${limitMs} ms` });
+      console.log(`${name}: still running after ${limitMs} ms`);
+      resolve({});
     }, limitMs);
     child.on('message', (found: Found) => resolve(found));
     child.on('error', reject);

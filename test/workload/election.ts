@@ -1,5 +1,6 @@
 import type { Candidate, Election, Leadership } from '../../src/index.js';
 import { numberOf, textOf } from '../history/facts.js';
+import { judgeHandovers } from '../history/invariants/handovers.js';
 import { judgeObservers, type Reign, reignsIn } from '../history/invariants/reigns.js';
 import { revisionAt } from '../history/lives.js';
 import { election as kind } from '../history/lock-kinds.js';
@@ -66,6 +67,7 @@ export const election: Workload = {
     return [
       ...judgeLines(read, [{ kind, folder: `election/${name}/`, operations: read.operations.map(asOfLock) }]),
       ...judgeObservers(notes, reigns),
+      ...judgeHandovers(read.operations, read.lives, `${read.namespace}/election/${name}/`),
       ...judgeLooks(read, reigns),
       ...notes
         .filter(({ what }) => what === 'told no more')

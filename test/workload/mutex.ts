@@ -1,4 +1,6 @@
+import { delayKey } from '../../src/base/keys.js';
 import type { LockOptions } from '../../src/index.js';
+import { judgeDelays } from '../history/invariants/delays.js';
 import * as kinds from '../history/lock-kinds.js';
 import { caseOf, judgeLines } from './judge-lines.js';
 import { acquire, count, giveBack, patienceOf, troubles } from './locking.js';
@@ -7,7 +9,8 @@ import type { Desk, Workload } from './workload.js';
 /** Most want the first. */
 const names = ['m', 'delayed'] as const;
 type Name = (typeof names)[number];
-const optionsOf: Readonly<Record<Name, LockOptions>> = { m: {}, delayed: { lockDelayMs: 300 } };
+const delayMs = 300;
+const optionsOf: Readonly<Record<Name, LockOptions>> = { m: {}, delayed: { lockDelayMs: delayMs } };
 
 /** Counters under mutexes: read and written only under their fence. */
 export const mutex: Workload = {
@@ -30,7 +33,8 @@ export const mutex: Workload = {
       const operations = read.operations.filter(({ on }) => on === name);
       return { kind: kinds.mutex, folder: `lock/${name}/`, operations };
     });
-    return judgeLines(read, lines);
+    const marker = delayKey(read.namespace, `${read.namespace}/lock/delayed/`);
+    return [...judgeLines(read, lines), ...judgeDelays(read.changes, read.lives, { marker, delayMs })];
   },
 };
 

@@ -40,6 +40,6 @@ export function judgeReasons(
     const ticket = tickets.get(textOf(input, 'key'));
     if (!ticket || ticket.deletedAt > returnedAt) return [];
     const end = endOf.get(ticket.lease) ?? 0;
-    return end > returnedAt + 2 * ttlMs ? complain(`${ticket.key} was given back, and is called lost`) : [];
+    return end > returnedAt + ttlMs ? complain(`${ticket.key} was given back, and is called lost`) : [];
   });
 }

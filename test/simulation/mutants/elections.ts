@@ -3,6 +3,19 @@ import type { Mutant } from './mutant.js';
 /** What leaders say, and what those who look on are told. */
 export const electionMutants: readonly Mutant[] = [
   {
+    name: 'a rewrite compares nothing',
+    edits: [
+      {
+        file: 'src/session/rewrite.ts',
+        find: "if: [compare.modRevision(key, '=', this.#modRevision)]",
+        replace: 'if: []',
+      },
+    ],
+    workload: 'election',
+    size: 'micro',
+    seed: 191,
+  },
+  {
     name: 'a rewritten ticket has no lease',
     edits: [
       {
@@ -14,6 +27,15 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'micro',
     seed: 23,
+  },
+  {
+    name: 'a leader hands over before the other one is next',
+    edits: [
+      { file: 'src/election/leadership.ts', find: '|| seen.place <= 1;', replace: '|| seen.place <= 9;' },
+    ],
+    workload: 'election',
+    size: 'full',
+    seed: 3,
   },
   {
     name: 'an observer ends when its watch was compacted away',

@@ -3,6 +3,32 @@ import type { Mutant } from './mutant.js';
 /** When a session is to be trusted, and what becomes of requests whose answer is lost. */
 export const leaseMutants: readonly Mutant[] = [
   {
+    name: 'the deadline has no margin',
+    edits: [
+      {
+        file: 'src/session/deadline.ts',
+        find: 'return Math.max(this.ttlMs / 5, 500);',
+        replace: 'return 0;',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 507,
+  },
+  {
+    name: 'isHeld does not look at the clock',
+    edits: [
+      {
+        file: 'src/session/session.ts',
+        find: 'if (!this.#deadline.isPast()) return true;',
+        replace: 'if (this !== undefined) return true;',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 2,
+  },
+  {
     name: 'a sleep of the machine is not noticed',
     edits: [
       {
@@ -26,7 +52,20 @@ export const leaseMutants: readonly Mutant[] = [
     ],
     workload: 'mutex',
     size: 'full',
-    seed: 3,
+    seed: 17,
+  },
+  {
+    name: 'a silent keep-alive stream is kept',
+    edits: [
+      {
+        file: 'src/store/keep-alive.ts',
+        find: 'if (this.#stream && this.#isSilent(now)) {',
+        replace: 'if (this.#stream && now < 0) {',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 2,
   },
   {
     name: 'a bump does not move the epoch',

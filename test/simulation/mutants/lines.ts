@@ -3,6 +3,19 @@ import type { Mutant } from './mutant.js';
 /** Who may pass, and how those who wait learn of it. */
 export const lineMutants: readonly Mutant[] = [
   {
+    name: 'a line takes the order of the keys',
+    edits: [
+      {
+        file: 'src/session/line.ts',
+        find: 'tickets: tickets.sort(inOrder), settings',
+        replace: 'tickets, settings',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 1,
+  },
+  {
     name: 'the gap before a watch is not closed',
     edits: [
       {
@@ -42,38 +55,12 @@ export const lineMutants: readonly Mutant[] = [
     seed: 1,
   },
   {
-    name: 'a writer passes behind one reader',
-    edits: [
-      {
-        file: 'src/session/rules.ts',
-        find: 'older.every(isReader) : older.length === 0',
-        replace: 'older.every(isReader) : older.length <= 1',
-      },
-    ],
-    workload: 'rw-lock',
-    size: 'micro',
-    seed: 1,
-  },
-  {
     name: 'permits are counted by tickets',
     edits: [
       {
         file: 'src/session/rules.ts',
         find: '(total += weightOf(ticket)) <= limit',
         replace: '(total += 1) <= limit',
-      },
-    ],
-    workload: 'semaphore',
-    size: 'micro',
-    seed: 1,
-  },
-  {
-    name: 'one permit too many',
-    edits: [
-      {
-        file: 'src/session/rules.ts',
-        find: '(total += weightOf(ticket)) <= limit',
-        replace: '(total += weightOf(ticket)) <= limit + 1',
       },
     ],
     workload: 'semaphore',

@@ -16,6 +16,15 @@ export const queueMutants: readonly Mutant[] = [
     seed: 3,
   },
   {
+    name: 'a late copy of a claim takes a job for nobody',
+    edits: [
+      { file: 'src/queue/claim.ts', find: 'if: [epoch, ...request.if],', replace: 'if: [...request.if],' },
+    ],
+    workload: 'queue',
+    size: 'full',
+    seed: 67,
+  },
+  {
     name: 'an unknown result of a claim counts as none',
     edits: [
       { file: 'src/queue/claim.ts', find: 'return settle(session, layout, claims);', replace: 'return [];' },
@@ -79,6 +88,13 @@ export const queueMutants: readonly Mutant[] = [
     masks: 'the comparison with the claim',
   },
   {
+    name: 'crashes are not counted',
+    edits: [{ file: 'src/queue/reclaim.ts', find: 'crashes: crashes + 1,', replace: 'crashes,' }],
+    workload: 'retry-queue',
+    size: 'micro',
+    seed: 21,
+  },
+  {
     name: 'attempts are not counted',
     edits: [
       {
@@ -88,19 +104,6 @@ export const queueMutants: readonly Mutant[] = [
       },
     ],
     workload: 'retry-queue',
-    size: 'micro',
-    seed: 1,
-  },
-  {
-    name: 'a job that is given back counts as failed',
-    edits: [
-      {
-        file: 'src/queue/delivery.ts',
-        find: "{ ...job.record, because: 'returned' }",
-        replace: "{ ...job.record, failures: job.record.failures + 1, because: 'returned' }",
-      },
-    ],
-    workload: 'queue',
     size: 'micro',
     seed: 1,
   },
@@ -116,6 +119,19 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'retry-queue',
     size: 'micro',
     seed: 1,
+  },
+  {
+    name: 'a job that is promoted is not compared',
+    edits: [
+      {
+        file: 'src/queue/due.ts',
+        find: "const stands = compare.modRevision(kv.key, '=', kv.modRevision);",
+        replace: "const stands = compare.modRevision(kv.key, '!=', -1n);",
+      },
+    ],
+    workload: 'retry-queue',
+    size: 'micro',
+    seed: 23,
   },
   {
     name: 'priorities are ignored',
@@ -170,6 +186,47 @@ export const queueMutants: readonly Mutant[] = [
     seed: 4,
   },
   {
+    name: 'an enqueue in doubt is done again',
+    edits: [
+      { file: 'src/session/once.ts', find: 'if (isOf(kv, receipt)) return doneAt(kv);', replace: '' },
+      {
+        file: 'src/session/once.ts',
+        find: 'if (isOf(left.kvs[0], receipt)) return doneAt(left.kvs[0]);',
+        replace: '',
+      },
+    ],
+    workload: 'queue',
+    size: 'full',
+    seed: 13,
+    masks: 'the receipt in the answer',
+  },
+  {
+    name: 'once: any receipt will do',
+    edits: [
+      {
+        file: 'src/session/once.ts',
+        find: 'if (isOf(kv, receipt)) return doneAt(kv);',
+        replace: 'if (kv) return doneAt(kv);',
+      },
+    ],
+    workload: 'queue',
+    size: 'micro',
+    seed: 75,
+  },
+  {
+    name: 'once: a lost session leaves it as not done',
+    edits: [
+      {
+        file: 'src/session/once.ts',
+        find: 'return lastLook(session, key, signal);',
+        replace: 'return undefined;',
+      },
+    ],
+    workload: 'queue',
+    size: 'full',
+    seed: 13,
+  },
+  {
     name: 'a job of an id that is there is put again',
     edits: [
       {
@@ -183,16 +240,16 @@ export const queueMutants: readonly Mutant[] = [
     seed: 1,
   },
   {
-    name: 'a worker that waits hears of no new job',
+    name: 'the end of a job with an id is not remembered',
     edits: [
       {
-        file: 'src/queue/waiting-worker.ts',
-        find: 'for (const event of events) this.#applyEvent(event);',
-        replace: "for (const event of events) if (event.type === 'delete') this.#applyEvent(event);",
+        file: 'src/queue/landing.ts',
+        find: '...(body.isNamed ? [layout.result(id), layout.deadOf(id)] : [])',
+        replace: '',
       },
     ],
     workload: 'queue',
     size: 'micro',
-    seed: 55,
+    seed: 58,
   },
 ];

@@ -55,6 +55,32 @@ export const ticketMutants: readonly Mutant[] = [
     seed: 62,
   },
   {
+    name: 'a waiter does not look for its own ticket',
+    edits: [
+      {
+        file: 'src/session/ticket.ts',
+        find: "if (!mine) return 'gone';",
+        replace: "if (!mine) return 'admitted';",
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 250,
+  },
+  {
+    name: 'the session is not looked at before a grant',
+    edits: [
+      {
+        file: 'src/session/ticket.ts',
+        find: "await this.session.untilValid(signal);\n    return 'admitted';",
+        replace: "return 'admitted';",
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 5,
+  },
+  {
     name: 'an abandoned take leaves its ticket',
     edits: [
       {
@@ -80,6 +106,19 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 1,
+  },
+  {
+    name: 'a repeated release that finds nothing is called a loss',
+    edits: [
+      {
+        file: 'src/session/giving-up.ts',
+        find: 'hadIt: hadIt || attempts.isRepeated || next',
+        replace: 'hadIt: hadIt || next',
+      },
+    ],
+    workload: 'mutex',
+    size: 'full',
+    seed: 10,
   },
   {
     name: 'the local successor does not wait for the store',
@@ -121,16 +160,16 @@ export const ticketMutants: readonly Mutant[] = [
     masks: 'the look at what its own transaction has seen',
   },
   {
-    name: 'an abandoned turn is not passed on',
+    name: 'the lock delay is not waited for',
     edits: [
       {
-        file: 'src/session/local-queue.ts',
-        find: 'void coming.then((next) => this.#pass(next));',
+        file: 'src/session/lock-delay.ts',
+        find: 'await sleep(this.#runtime, Math.max(0, this.#delayMs - waitedMs), { signal });',
         replace: '',
       },
     ],
     workload: 'mutex',
     size: 'micro',
-    seed: 17,
+    seed: 77,
   },
 ];
