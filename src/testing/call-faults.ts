@@ -3,12 +3,27 @@ import type { Calls, KeepAliveCommand, Method } from '../store/transport.js';
 /** What a fault can be aimed at: a request by its method, or one renewal of a lease. */
 export type Target = Method | 'keepAlive';
 
+/** All of them: the compiler finds one that is missing. */
+const targets: Readonly<Record<Target, true>> = {
+  get: true,
+  put: true,
+  remove: true,
+  txn: true,
+  compact: true,
+  leaseGrant: true,
+  leaseRevoke: true,
+  leaseTimeToLive: true,
+  leaseList: true,
+  status: true,
+  keepAlive: true,
+};
+
 /** What is sent to a target. */
 export type RequestTo<T extends Target> = T extends Method ? Calls[T]['request'] : KeepAliveCommand;
 
 /** Which request a fault hits. */
 export interface CallFilter<T extends Target = Target> {
-  /** @default any but renewals of a lease */
+  /** What is written under a lock by `commit` is a `txn`. @default any but renewals of a lease */
   readonly method?: T;
   /** @default any */
   readonly endpoint?: string;
@@ -61,9 +76,14 @@ interface Armed {
 export class CallFaults {
   readonly #armed = new Set<Armed>();
 
-  /** @throws RangeError unless `nth` is a whole number from 1 */
+  /**
+   * @throws RangeError unless `nth` is a whole number from 1
+   * @throws TypeError if there is no such method: it would never fire, and the test would pass
+   */
   add<T extends Target>(filter: CallFilter<T>, verdict: Verdict): Fault {
-    const { nth = 1 } = filter;
+    const { nth = 1, method } = filter;
+    if (method !== undefined && !Object.hasOwn(targets, method))
+      throw new TypeError(`there is no method ${method}; there are ${Object.keys(targets).join(', ')}`);
     if (!Number.isInteger(nth) || nth < 1) throw new RangeError(`nth counts from 1, got ${nth}`);
     const armed: Armed = { verdict, remaining: nth, matches: (call) => matches(call, filter) };
     this.#armed.add(armed);

@@ -8,13 +8,22 @@ const latestLines = 10;
 export class DeadlockError extends Error {
   override readonly name = 'DeadlockError';
 
-  constructor(clock: VirtualClock, peers: readonly Peer[], trace: Trace) {
+  constructor(clock: VirtualClock, peers: readonly Peer[], trace: Trace, limitMs: number) {
     const why =
       clock.nextAt === undefined
         ? 'waits for ever: no timer is set that could change anything'
-        : 'not settled within the limit';
+        : `not settled within the limit of ${limitMs} ms`;
     const states = peers.map((peer) => `  ${peer.describe()}`);
     const latest = trace.tail.slice(-latestLines).map((line) => `  ${line}`);
-    super([`${why}; it is ${clock.now()} ms`, ...states, 'the latest traffic:', ...latest].join('\n'));
+    super(
+      [`${why}; it is ${Math.round(clock.now())} ms`, ...states, 'the latest traffic:', ...latest].join('\n'),
+    );
   }
+}
+
+/** @throws TypeError, RangeError if it is nothing that could be waited for: a function, for example, that was not called */
+export function checkWait(promise: unknown, limitMs: number): void {
+  const isThenable = typeof promise === 'object' && promise !== null && 'then' in promise;
+  if (!isThenable) throw new TypeError(`run waits for a promise, got ${typeof promise}`);
+  if (!(limitMs >= 0)) throw new RangeError(`limitMs must be 0 or more, got ${limitMs}`);
 }

@@ -3,7 +3,7 @@ import type { CallFilter, Fate, Fault, Target } from './call-faults.js';
 import type { StreamKind } from './faulty-stream.js';
 import type { Random } from './random.js';
 import type { Direction } from './route.js';
-import { type Party, routes, StoreFaults, type StoreFaultsParts } from './store-faults.js';
+import { checkedMs, type Party, routes, StoreFaults, type StoreFaultsParts } from './store-faults.js';
 
 /** How a request is lost. */
 export interface LossOptions {
@@ -71,6 +71,8 @@ export abstract class Faults extends StoreFaults {
 
   /** Cuts it off. What it sends, and what is sent to it, arrives when it is healed. */
   partition(client: Party, { endpoint, blocks = 'both', refuses = false }: PartitionOptions = {}): void {
+    if (!['requests', 'replies', 'both'].includes(blocks))
+      throw new TypeError(`blocks is "requests", "replies" or "both", got ${blocks}`);
     for (const route of routes(this.disturb('partition', client), endpoint)) {
       if (!refuses) {
         route.block('partition', blocks);
@@ -93,6 +95,7 @@ export abstract class Faults extends StoreFaults {
 
   /** How long requests and answers travel from now on. @default 0 each */
   latency(client: Party, { requestMs = 0, replyMs = 0 }: { requestMs?: Delay; replyMs?: Delay }): void {
+    for (const delay of [requestMs, replyMs]) checkDelay(delay);
     for (const route of routes(this.disturb('latency', client))) {
       route.toMember.setDelay(() => this.#draw(requestMs));
       route.toClient.setDelay(() => this.#draw(replyMs));
@@ -101,11 +104,15 @@ export abstract class Faults extends StoreFaults {
 
   /** What its watches deliver comes so much later from now on. @default 0 */
   lagWatches(client: Party, ms: Delay): void {
+    checkDelay(ms);
     for (const route of routes(this.disturb('lag', client))) route.watchLag.setDelay(() => this.#draw(ms));
   }
 
   /** Its watch or keep-alive streams break; what they had not delivered is gone. */
   breakStreams(client: Party, kind: StreamKind, { endpoint }: Pick<PartitionOptions, 'endpoint'> = {}): void {
+    if (!['watch', 'keepAlive'].includes(kind))
+      throw new TypeError(`a stream is "watch" or "keepAlive", got ${kind}`);
+    routes(this.peerOf(client), endpoint);
     this.disturb('break', client).transport.breakStreams(kind, endpoint);
   }
 
@@ -170,11 +177,20 @@ export abstract class Faults extends StoreFaults {
   }
 
   #aim<T extends Target>(client: Party, options: CallFilter<T> & LossOptions, fate: Fate): Fault {
-    const { transport } = this.disturb(fate.kind, client);
-    return transport.faults.add(options, { fate, isSilent: options.isSilent ?? false });
+    if ('ms' in fate) checkedMs(fate.ms);
+    routes(this.peerOf(client), options.endpoint); // one that does not exist would never be hit
+    const { faults } = this.peerOf(client).transport;
+    const fault = faults.add(options, { fate, isSilent: options.isSilent ?? false });
+    this.disturb(fate.kind, client);
+    return fault;
   }
 
   #draw(delay: Delay): number {
     return typeof delay === 'number' ? delay : this.#random.between(...delay);
   }
+}
+
+function checkDelay(delay: Delay): void {
+  const [low, high] = typeof delay === 'number' ? [delay, delay] : delay;
+  if (checkedMs(low) > checkedMs(high)) throw new RangeError(`a delay from ${low} to ${high} ms is none`);
 }

@@ -60,6 +60,15 @@ export function findLeaks({ engine, peers, mayRemain }: LeakScope): Leak[] {
   ];
 }
 
+/** The full time of the longest lease there is. */
+export function longestLeaseMs(engine: Engine): number {
+  const { leases } = engine.execute('leaseList', {});
+  const seconds = leases.map(
+    (id) => engine.execute('leaseTimeToLive', { id, keys: false }).grantedTtlSeconds,
+  );
+  return Math.max(0, ...seconds) * 1_000;
+}
+
 function leaksOf({ name, runtime, transport, isDisturbed }: Peer): Leak[] {
   const timers = runtime.pendingTimers.map(({ dueAt, origin }) => {
     const inMs = Math.round(dueAt - runtime.now());

@@ -53,10 +53,10 @@ export abstract class StoreFaults {
     ms: number,
     { readsStale = false }: { readonly readsStale?: boolean } = {},
   ): void {
-    const lag = ms > 0 ? { ms, readsStale } : undefined;
+    const lag = checkedMs(ms) > 0 ? { ms, readsStale } : undefined;
+    for (const route of this.#routesTo('lag', endpoint)) route.lag = lag;
     if (lag) this.#lags.set(endpoint, lag);
     else this.#lags.delete(endpoint);
-    for (const route of this.#routesTo('lag', endpoint)) route.lag = lag;
   }
 
   /** Undoes what `silence` and `lagMember` have done, and a full store. */
@@ -153,6 +153,12 @@ export abstract class StoreFaults {
     this.#disturbAll(`${what} ${endpoint}`);
     return this.peers.flatMap((peer) => routes(peer, endpoint));
   }
+}
+
+/** @throws RangeError unless it is finite and 0 or more */
+export function checkedMs(ms: number): number {
+  if (typeof ms === 'number' && ms >= 0 && ms < Infinity) return ms;
+  throw new RangeError(`a delay is 0 ms or more, got ${String(ms)}`);
 }
 
 /** Its ways to one member, or to all. */

@@ -1,13 +1,14 @@
+import { sleep } from '../base/runtime.js';
 import { Conclave } from '../conclave.js';
 import type { ConclaveOptions } from '../conclave-options.js';
 import { Engine } from '../memory/engine.js';
 import { MemoryTransport } from '../memory/transport.js';
 import { Store } from '../store/store.js';
 import type { Transport } from '../store/transport.js';
-import { DeadlockError } from './deadlock.js';
+import { checkWait, DeadlockError } from './deadlock.js';
 import { Faults } from './faults.js';
 import type { WatchRequest } from './faulty-transport.js';
-import { findLeaks, type Leak, LeakError } from './leaks.js';
+import { findLeaks, type Leak, LeakError, longestLeaseMs } from './leaks.js';
 import { Past } from './past.js';
 import { Peer } from './peer.js';
 import { PeerRuntime } from './peer-runtime.js';
@@ -172,6 +173,18 @@ export class World extends Faults implements AsyncDisposable {
     return this.#clock.advance(ms);
   }
 
+  /**
+   * For code under test, in the place of a timer: resolves when `ms` have passed on the client's own clock. While the client
+   * is paused it waits, and of one that has crashed it never resolves. What still sleeps when the world ends is a leak.
+   *
+   * @param options `signal`: rejects with its reason as soon as it aborts
+   * @throws RangeError unless `ms` is finite and 0 or more
+   */
+  async sleep(client: Party, ms: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    if (!Number.isFinite(ms) || ms < 0) throw new RangeError(`nobody can sleep for ${ms} ms`);
+    return sleep(this.peerOf(client).runtime, ms, { signal });
+  }
+
   /** Lets everything run that can run without time passing. */
   override settle(): Promise<void> {
     return this.#clock.settle();
@@ -182,15 +195,17 @@ export class World extends Faults implements AsyncDisposable {
    *
    * @param options `limitMs`: at most so much time. @default 60000
    * @throws DeadlockError if the limit is reached, or if nothing is left that could ever happen
+   * @throws TypeError if it is no promise: a function is to be called first
    */
   async run<T>(promise: Promise<T>, { limitMs = defaultLimitMs }: { limitMs?: number } = {}): Promise<T> {
+    checkWait(promise, limitMs);
     const state = { isSettled: false };
     const settled = (): void => void (state.isSettled = true);
     promise.then(settled, settled);
     const limit = this.now() + limitMs;
     await this.settle();
     while (!state.isSettled && (await this.#clock.step(limit)));
-    if (!state.isSettled) throw new DeadlockError(this.#clock, this.peers, this.trace);
+    if (!state.isSettled) throw new DeadlockError(this.#clock, this.peers, this.trace, limitMs);
     return promise;
   }
 
@@ -212,7 +227,8 @@ export class World extends Faults implements AsyncDisposable {
   }
 
   /**
-   * Calls `callback` whenever code under test passes a probe point of this name: the place to aim a fault.
+   * Calls `callback` whenever code under test passes a probe point of this name: the place to aim a fault. docs/testing.md
+   * lists them; at a name that does not exist nobody ever comes by.
    *
    * @param options `client`: only there
    * @returns what removes it again
@@ -240,7 +256,10 @@ export class World extends Faults implements AsyncDisposable {
     return this.trace.tail;
   }
 
-  /** Keys that begin with `start` are meant to outlive their clients: no leak. */
+  /**
+   * Keys that begin with `start` are meant to outlive their clients: no leak. Only keys below a client's namespace, or with
+   * a lease, need it; no others are looked at.
+   */
   allowKeys(start: string): void {
     this.#remaining.push(start);
   }
@@ -283,18 +302,10 @@ export class World extends Faults implements AsyncDisposable {
         peers: this.peers,
         mayRemain: (key) => this.#remaining.some((start) => key.startsWith(start)),
       });
-    const limit = this.now() + this.#longestLeaseMs() + graceMs;
+    const limit = this.now() + longestLeaseMs(this.engine) + graceMs;
     let leaks = find();
     while (leaks.length > 0 && leaks.every(({ mayPass }) => mayPass) && (await this.#clock.step(limit)))
       leaks = find();
     return leaks;
-  }
-
-  #longestLeaseMs(): number {
-    const { leases } = this.engine.execute('leaseList', {});
-    const seconds = leases.map(
-      (id) => this.engine.execute('leaseTimeToLive', { id, keys: false }).grantedTtlSeconds,
-    );
-    return Math.max(0, ...seconds) * 1_000;
   }
 }

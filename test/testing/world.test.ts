@@ -136,14 +136,54 @@ describe('run', () => {
     waiting.catch(() => {});
     world.partition(waiter, { endpoint: 'member-1' });
     await expect(world.run(waiting, { limitMs: 10_000 })).rejects.toThrow(
-      /not settled within the limit(.|\n)*waiter is running, no way to member-1/,
+      /not settled within the limit of 10000 ms(.|\n)*waiter is running, no way to member-1/,
     );
     expect(hold.isHeld()).toBe(true);
+  });
+
+  it('refuses what is no promise, and a limit that is no number', async () => {
+    await using world = await World.open();
+    const called = (() => Promise.resolve()) as unknown as Promise<void>;
+    await expect(world.run(called)).rejects.toThrow('run waits for a promise, got function');
+    await expect(world.run(Promise.resolve(), { limitMs: NaN })).rejects.toThrow(RangeError);
   });
 
   it('says so when nothing can ever happen any more', async () => {
     await using world = await World.open();
     await expect(world.run(new Promise(() => {}))).rejects.toThrow(/waits for ever/);
+  });
+});
+
+describe('sleep', () => {
+  it('lasts by the clock of the client, and longer while that is paused', async () => {
+    await using world = await World.open();
+    const [awake, paused] = [world.peer(), world.peer({ clockRate: 2 })];
+    const wokenAt: number[] = [];
+    for (const each of [awake, paused]) void world.sleep(each, 1_000).then(() => wokenAt.push(world.now()));
+    world.pause(paused);
+    await world.advance(3_000);
+    world.resume(paused);
+    await world.settle();
+    expect(wokenAt).toEqual([1_000, 3_000]);
+    await world.run(world.sleep(paused, 1_000));
+    expect(world.now()).toBe(3_500);
+  });
+
+  it('ends with the reason of its signal', async () => {
+    await using world = await World.open();
+    const stop = new AbortController();
+    const slept = world.sleep(await world.client(), 1_000, { signal: stop.signal });
+    stop.abort(new Error('enough'));
+    await expect(slept).rejects.toThrow('enough');
+    await expect(world.sleep(await world.client(), NaN)).rejects.toThrow(RangeError);
+  });
+
+  it('never ends after a crash', async () => {
+    await using world = await World.open();
+    const client = await world.client();
+    const slept = world.sleep(client, 1_000);
+    world.crash(client);
+    await expect(world.run(slept)).rejects.toThrow(/waits for ever/);
   });
 });
 
