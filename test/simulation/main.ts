@@ -6,7 +6,7 @@
  * for more than CI does; `--only` runs some parts; `--hunt` looks for the first seed that shows a mutant.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
 import { Batch } from './batch.js';
 import { type Check, writeReport } from './check.js';
 import { type Part, writeEvidence } from './evidence.js';
@@ -15,7 +15,7 @@ import { mutants } from './mutants.js';
 import { partsOf } from './parts.js';
 import { workloadNamed, workloads } from './workloads.js';
 
-const { values } = parseArgs({
+const { values } = argumentsOf({
   options: {
     workload: { type: 'string', multiple: true },
     size: { type: 'string', default: 'micro' },
@@ -28,14 +28,24 @@ const { values } = parseArgs({
   },
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const chosen = values.workload?.map(workloadNamed) ?? workloads;
+const chosen = orUsage(() => values.workload?.map(workloadNamed)) ?? workloads;
+const size = orUsage(() => oneOf('size', values.size, ['micro', 'full'] as const));
+const [seed, firstSeed, seconds] = orUsage(() => [
+  wanted('seed', { isWhole: true }),
+  wanted('first-seed', { isWhole: true }),
+  wanted('seconds'),
+]);
 
 if (values.hunt !== undefined) await huntFor(values.hunt);
-else if (values.seed !== undefined)
-  await playOne(Number(values.seed), values.size === 'full' ? 'full' : 'micro');
+else if (seed !== undefined) await playOne(seed);
 else await playAll(values.only);
 
-async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
+function wanted(option: 'seed' | 'first-seed' | 'seconds', kind?: { isWhole: boolean }): number | undefined {
+  const text = values[option];
+  return text === undefined ? undefined : numberOf(option, text, kind);
+}
+
+async function playOne(seed: number): Promise<void> {
   for (const workload of chosen) {
     const batch = new Batch(workload);
     await batch.play(seed, size);
@@ -45,7 +55,13 @@ async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
 }
 
 async function huntFor(part: string): Promise<void> {
-  for (const mutant of mutants.filter(({ name }) => name.includes(part))) {
+  const named = mutants.filter(({ name }) => name.includes(part));
+  orUsage(() => {
+    const names = mutants.map(({ name }) => `  ${name}`).join('\n');
+    if (named.length === 0)
+      throw new RangeError(`no planted bug has ${JSON.stringify(part)} in its name; there are\n${names}`);
+  });
+  for (const mutant of named) {
     const { seed, what } = await hunt(mutant, 20_000);
     console.log(`${mutant.name}: ${seed === undefined ? 'no seed of 20,000' : `seed ${seed}, ${what}`}`);
   }
@@ -53,13 +69,15 @@ async function huntFor(part: string): Promise<void> {
 
 async function playAll(only: readonly string[] | undefined): Promise<void> {
   const { long } = values;
-  const seconds = Number(values.seconds ?? (long ? 900 : 100));
-  // A long run looks where nobody has looked yet.
-  const firstSeed = Number(values['first-seed'] ?? (long ? Math.floor(Date.now() / 1_000) : 1));
-  const all = partsOf({ root, workloads: chosen, isLong: long, seconds, firstSeed });
-  for (const name of only ?? [])
-    if (!(name in all))
-      throw new RangeError(`there is no part ${name}; there are ${Object.keys(all).join(', ')}`);
+  const all = partsOf({
+    root,
+    workloads: chosen,
+    isLong: long,
+    seconds: seconds ?? (long ? 900 : 100),
+    // A long run looks where nobody has looked yet.
+    firstSeed: firstSeed ?? (long ? Math.floor(Date.now() / 1_000) : 1),
+  });
+  for (const name of only ?? []) orUsage(() => oneOf('only', name, Object.keys(all)));
   const parts: Part[] = [];
   for (const [name, { title, text, run }] of Object.entries(all)) {
     if (only && !only.includes(name)) continue;
