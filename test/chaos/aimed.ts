@@ -23,9 +23,15 @@ export function aimedNemeses(stage: Stage): readonly Nemesis[] {
   return tender.flatMap((probe) => [stopped(stage, probe), killed(stage, probe)]);
 }
 
+const aimed = /^a client (killed|stopped) at (\S+)$/;
+
+export function isAimed(name: string): boolean {
+  return aimed.test(name);
+}
+
 /** The one of this name, at whatever point. */
 export function aimedNemesis(stage: Stage, name: string): Nemesis | undefined {
-  const [, act, probe] = /^a client (killed|stopped) at (\S+)$/.exec(name) ?? [];
+  const [, act, probe] = aimed.exec(name) ?? [];
   if (probe === undefined) return undefined;
   return act === 'killed' ? killed(stage, probe) : stopped(stage, probe);
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import type { Desk, Workload } from '../workload/workload.js';
 
 /** What a workload may have on a real cluster besides. */
@@ -14,7 +15,7 @@ export async function workloadNamed(name: string): Promise<Workload> {
     const found = await find(folder, name);
     if (found) return found;
   }
-  throw new RangeError(`there is no workload '${name}'`);
+  throw new RangeError(`there is no workload '${name}'; there are ${(await names()).join(', ')}`);
 }
 
 async function find(folder: string, name: string): Promise<Workload | undefined> {
@@ -24,6 +25,16 @@ async function find(folder: string, name: string): Promise<Workload | undefined>
     if (found) return found;
   }
   return undefined;
+}
+
+async function names(): Promise<readonly string[]> {
+  const files = folders.flatMap((folder) =>
+    readdirSync(new URL(folder, import.meta.url))
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => `${folder}/${file}`),
+  );
+  const modules = await Promise.all(files.map(modulesOf));
+  return modules.flatMap((each) => Object.values(each).filter(isWorkload)).map(({ name }) => name);
 }
 
 async function modulesOf(path: string): Promise<object> {

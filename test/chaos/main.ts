@@ -1,9 +1,9 @@
 // npm run chaos -- --workload mutex --nemesis 'a client killed,the leader killed' --seconds 30 --seed 7 --tier loopback
-import { parseArgs } from 'node:util';
-import type { Tier } from './rig/rig.js';
-import { run, type RunOptions } from './run.js';
+import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
+import { workloadNamed } from './loads.js';
+import { checkNemeses, run, type RunOptions } from './run.js';
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = argumentsOf({
   allowPositionals: true,
   options: {
     workload: { type: 'string', default: 'mutex' },
@@ -21,21 +21,41 @@ const { values, positionals } = parseArgs({
 });
 
 const [whole] = positionals;
-const options: RunOptions = whole
-  ? (JSON.parse(whole) as RunOptions)
-  : {
-      workload: values.workload,
-      nemeses: values.nemesis.split(',').filter((name) => name !== ''),
-      seconds: Number(values.seconds),
-      seed: Number(values.seed),
-      tier: (values.tier === 'proxy' ? 'loopback' : values.tier) as Tier,
-      clients: Number(values.clients),
-      desks: Number(values.desks),
-      ttlMs: Number(values.ttl),
-      flags: values.flag,
-      fsync: values.fsync,
-      keep: values.keep,
-    };
+const options: RunOptions = orUsage(() => (whole === undefined ? chosen() : repeated(whole)));
+const missing = await workloadNamed(options.workload).then(
+  () => undefined,
+  (error: unknown) => error,
+);
+orUsage(() => {
+  if (missing !== undefined) throw missing;
+  checkNemeses(options.nemeses);
+});
+
+function chosen(): RunOptions {
+  const whole = { isWhole: true };
+  return {
+    workload: values.workload,
+    nemeses: values.nemesis.split(',').filter((name) => name !== ''),
+    seconds: numberOf('seconds', values.seconds),
+    seed: numberOf('seed', values.seed, whole),
+    tier: values.tier === 'proxy' ? 'loopback' : oneOf('tier', values.tier, ['loopback', 'netns']),
+    clients: numberOf('clients', values.clients, whole),
+    desks: numberOf('desks', values.desks, whole),
+    ttlMs: numberOf('ttl', values.ttl, whole),
+    flags: values.flag,
+    fsync: values.fsync,
+    keep: values.keep,
+  };
+}
+
+/** What a run that failed has printed. */
+function repeated(text: string): RunOptions {
+  try {
+    return JSON.parse(text) as RunOptions;
+  } catch (cause) {
+    throw new TypeError(`${text} is no option, and no run to repeat in JSON`, { cause });
+  }
+}
 
 console.log(JSON.stringify(options));
 const { violations, schedule, evidence, settledMs, directory } = await run(options);
@@ -46,6 +66,7 @@ for (const entry of evidence.entries)
   if (entry.kind === 'return') outcomes[entry.error ?? 'ok'] = (outcomes[entry.error ?? 'ok'] ?? 0) + 1;
 console.log('returns', JSON.stringify(outcomes), 'changes', evidence.changes.length);
 console.log(`all had ended a round ${Math.round(settledMs)} ms after the last fault`);
+if (violations.length === 0) console.log('no violation');
 for (const { rule, what } of violations) console.log(`VIOLATION ${rule}: ${what}`);
 if (directory !== undefined) console.log(directory);
 process.exitCode = violations.length > 0 ? 1 : 0;

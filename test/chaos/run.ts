@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
-import { aimedNemeses, aimedNemesis } from './aimed.js';
+import { aimedNemeses, aimedNemesis, isAimed } from './aimed.js';
 import type { Struck } from './archive.js';
 import { monotonicMs } from './client/paper.js';
 import { judge } from './judge.js';
@@ -107,15 +107,24 @@ async function strike(
   }
 }
 
+/** @throws RangeError for a name that there is not: before a cluster is started for it */
+export function checkNemeses(names: readonly string[]): void {
+  const known = allNemeses.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name) && !isAimed(name));
+  if (unknown === undefined) return;
+  const all = [...known, 'a client killed at POINT', 'a client stopped at POINT'];
+  throw new RangeError(
+    `there is no nemesis '${unknown}'; there are\n${all.map((name) => `  ${name}`).join('\n')}`,
+  );
+}
+
 /** @throws RangeError for a name that there is not, or a fault that this rig cannot do */
 function named(stage: Stage, names: readonly string[]): Nemesis[] {
+  checkNemeses(names);
   const known = [...allNemeses, ...aimedNemeses(stage)];
   return names.map((name) => {
     const found = known.find((each) => each.name === name) ?? aimedNemesis(stage, name);
-    if (!found)
-      throw new RangeError(
-        `there is no nemesis '${name}'. There are: ${known.map((each) => each.name).join(', ')}`,
-      );
+    if (!found) throw new RangeError(`there is no nemesis '${name}'`);
     const lack = lackOf(found, stage.rig);
     if (lack !== undefined) throw new RangeError(`the nemesis '${name}' ${lack}`);
     return found;

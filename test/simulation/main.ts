@@ -8,7 +8,7 @@
  * written into the file of the mutant. To be done anew (`--hunt '' --write`) when the faults or the workloads have changed.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
 import { Batch } from './batch.js';
 import { type Check, writeReport } from './check.js';
 import { type Part, writeEvidence } from './evidence.js';
@@ -17,7 +17,7 @@ import { mutants } from './mutants.js';
 import { partsOf, type Program } from './parts.js';
 import { workloadNamed, workloads } from './workloads.js';
 
-const { values } = parseArgs({
+const { values } = argumentsOf({
   options: {
     workload: { type: 'string', multiple: true },
     size: { type: 'string', default: 'micro' },
@@ -32,14 +32,24 @@ const { values } = parseArgs({
   },
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const chosen = values.workload?.map(workloadNamed) ?? workloads;
+const chosen = orUsage(() => values.workload?.map(workloadNamed)) ?? workloads;
+const size = orUsage(() => oneOf('size', values.size, ['micro', 'full'] as const));
+const [seed, firstSeed, seconds] = orUsage(() => [
+  wanted('seed', { isWhole: true }),
+  wanted('first-seed', { isWhole: true }),
+  wanted('seconds'),
+]);
 
 if (values.hunt !== undefined) await huntFor(values.hunt);
-else if (values.seed !== undefined)
-  await playOne(Number(values.seed), values.size === 'full' ? 'full' : 'micro');
+else if (seed !== undefined) await playOne(seed);
 else await playAll(values.only);
 
-async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
+function wanted(option: 'seed' | 'first-seed' | 'seconds', kind?: { isWhole: boolean }): number | undefined {
+  const text = values[option];
+  return text === undefined ? undefined : numberOf(option, text, kind);
+}
+
+async function playOne(seed: number): Promise<void> {
   for (const workload of chosen) {
     const batch = new Batch(workload);
     await batch.play(seed, size);
@@ -49,8 +59,14 @@ async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
 }
 
 async function huntFor(part: string): Promise<void> {
+  const named = mutants.filter(({ name }) => name.includes(part));
+  orUsage(() => {
+    const names = mutants.map(({ name }) => `  ${name}`).join('\n');
+    if (named.length === 0)
+      throw new RangeError(`no planted bug has ${JSON.stringify(part)} in its name; there are\n${names}`);
+  });
   await hunt({
-    mutants: mutants.filter(({ name }) => name.includes(part)),
+    mutants: named,
     lastSeed: Number(values['last-seed']),
     root: values.write ? root : undefined,
   });
@@ -59,13 +75,15 @@ async function huntFor(part: string): Promise<void> {
 async function playAll(only: readonly string[] | undefined): Promise<void> {
   const { long } = values;
   const began = performance.now();
-  const seconds = Number(values.seconds ?? (long ? 1_500 : 100));
-  // A long run looks where nobody has looked yet.
-  const firstSeed = Number(values['first-seed'] ?? (long ? Math.floor(Date.now() / 1_000) : 1));
-  const all = partsOf({ root, workloads: chosen, isLong: long, seconds, firstSeed });
-  for (const name of only ?? [])
-    if (!(name in all))
-      throw new RangeError(`there is no part ${name}; there are ${Object.keys(all).join(', ')}`);
+  const all = partsOf({
+    root,
+    workloads: chosen,
+    isLong: long,
+    seconds: seconds ?? (long ? 1_500 : 100),
+    // A long run looks where nobody has looked yet.
+    firstSeed: firstSeed ?? (long ? Math.floor(Date.now() / 1_000) : 1),
+  });
+  for (const name of only ?? []) orUsage(() => oneOf('only', name, Object.keys(all)));
   const chosenParts = Object.entries(all).filter(([name]) => only?.includes(name) ?? true);
   // What real clusters go through is mostly waiting: in a long run all else is done meanwhile.
   const [aside, inTurn] = long ? divide(chosenParts, ([name]) => name === 'scenarios') : [[], chosenParts];
