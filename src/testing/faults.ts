@@ -1,5 +1,6 @@
 import { type Method, TransportError } from '../store/transport.js';
 import type { CallFilter, Fate, Fault, Target } from './call-faults.js';
+import { checkDelay, checkMs, type Delay } from './delay.js';
 import type { StreamKind } from './faulty-stream.js';
 import type { Random } from './random.js';
 import type { Direction } from './route.js';
@@ -22,9 +23,6 @@ export interface PartitionOptions {
   /** Connections break and new ones are refused at once; by default the network is silent, and calls hang. @default false */
   readonly refuses?: boolean;
 }
-
-/** Milliseconds: always the same, or by chance from low to high. */
-export type Delay = number | readonly [low: number, high: number];
 
 /** What can go wrong in a world. Everything takes effect at once, and lasts until it is undone. */
 export abstract class Faults extends StoreFaults {
@@ -62,8 +60,9 @@ export abstract class Faults extends StoreFaults {
     this.disturb('crash', client).crash();
   }
 
-  /** Sets its wall clock forward, or back. */
+  /** Sets its wall clock forward, or back. It stays so: nothing undoes it. @throws RangeError unless `ms` is finite */
   jumpWall(client: Party, ms: number): void {
+    if (!Number.isFinite(ms)) throw new RangeError(`a clock cannot jump by ${ms} ms`);
     this.disturb('jump', client).runtime.jumpWall(ms);
   }
 
@@ -91,16 +90,19 @@ export abstract class Faults extends StoreFaults {
     }
   }
 
-  /** How long requests and answers travel from now on. @default 0 each */
+  /** How long requests and answers travel from now on. @default 0 each @throws RangeError unless finite and 0 or more */
   latency(client: Party, { requestMs = 0, replyMs = 0 }: { requestMs?: Delay; replyMs?: Delay }): void {
+    checkDelay('requestMs', requestMs);
+    checkDelay('replyMs', replyMs);
     for (const route of routes(this.disturb('latency', client))) {
       route.toMember.setDelay(() => this.#draw(requestMs));
       route.toClient.setDelay(() => this.#draw(replyMs));
     }
   }
 
-  /** What its watches deliver comes so much later from now on. @default 0 */
+  /** What its watches deliver comes so much later from now on. @throws RangeError unless finite and 0 or more */
   lagWatches(client: Party, ms: Delay): void {
+    checkDelay('a lag', ms);
     for (const route of routes(this.disturb('lag', client))) route.watchLag.setDelay(() => this.#draw(ms));
   }
 
@@ -157,7 +159,10 @@ export abstract class Faults extends StoreFaults {
 
   // The end
 
-  /** Undoes every fault, and disarms those that wait for their request. A client that has crashed stays so. */
+  /**
+   * Undoes every fault that lasts, and disarms those that wait for their request. What has happened has happened: who has
+   * crashed stays so, clocks that have jumped stay where they are, leases and history that are gone do not come back.
+   */
   mend(): void {
     this.mendMembers();
     for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
@@ -170,6 +175,7 @@ export abstract class Faults extends StoreFaults {
   }
 
   #aim<T extends Target>(client: Party, options: CallFilter<T> & LossOptions, fate: Fate): Fault {
+    if ('ms' in fate) checkMs('ms', fate.ms);
     const { transport } = this.disturb(fate.kind, client);
     return transport.faults.add(options, { fate, isSilent: options.isSilent ?? false });
   }

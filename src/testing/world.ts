@@ -94,12 +94,13 @@ export class World extends Faults implements AsyncDisposable {
     const runtimeOf = (index: number): PeerRuntime =>
       new PeerRuntime({ clock, random: random.split(index), index, idBase, onProbe: () => {} });
     const endpoints = Array.from({ length: count }, (_, i) => `member-${i + 1}`);
-    const engine = new Engine({ runtime: runtimeOf(0) });
+    const past = new Past(clock);
+    const engine = new Engine({ runtime: runtimeOf(0), onRevision: (revision) => past.note(revision) });
     super({ engine, endpoints, random, trace: new Trace(() => clock.now()) });
     this.#clock = clock;
     this.#random = random;
     this.#idBase = idBase;
-    this.#past = new Past(this.engine, clock);
+    this.#past = past;
     this.#inner = new MemoryTransport(this.engine, endpoints);
     this.store = new Store(new MemoryTransport(this.engine), { runtime: runtimeOf(1) });
   }
@@ -170,9 +171,10 @@ export class World extends Faults implements AsyncDisposable {
    * Lets time pass, timer by timer, until `promise` settles; then settles as it does.
    *
    * @param options `limitMs`: at most so much time. @default 60000
-   * @throws DeadlockError if the limit is reached, or if nothing is left that could ever happen
+   * @throws RangeError unless `limitMs` is 0 or more; DeadlockError if the limit is reached, or if nothing is left that could ever happen
    */
   async run<T>(promise: Promise<T>, { limitMs = defaultLimitMs }: { limitMs?: number } = {}): Promise<T> {
+    if (!(limitMs >= 0)) throw new RangeError(`limitMs must be 0 or more, got ${limitMs}`);
     const state = { isSettled: false };
     const settled = (): void => void (state.isSettled = true);
     promise.then(settled, settled);
