@@ -6,13 +6,14 @@
  * for more than CI does; `--only` runs some parts; `--hunt` looks for the first seed that shows a mutant.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { Batch } from './batch.js';
-import { type Check, writeReport } from './check.js';
+import { type Check, check, writeReport } from './check.js';
 import { type Part, writeEvidence } from './evidence.js';
 import { hunt } from './kill.js';
 import { mutants } from './mutants.js';
 import { partsOf } from './parts.js';
+import type { Size } from './plan.js';
 import { workloadNamed, workloads } from './workloads.js';
 
 const { values } = parseArgs({
@@ -31,11 +32,15 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const chosen = values.workload?.map(workloadNamed) ?? workloads;
 
 if (values.hunt !== undefined) await huntFor(values.hunt);
-else if (values.seed !== undefined)
-  await playOne(Number(values.seed), values.size === 'full' ? 'full' : 'micro');
+else if (values.seed !== undefined) await playOne(Number(values.seed), sizeNamed(values.size));
 else await playAll(values.only);
 
-async function playOne(seed: number, size: 'micro' | 'full'): Promise<void> {
+function sizeNamed(name: string): Size['name'] {
+  if (name === 'micro' || name === 'full') return name;
+  throw new RangeError(`there is no size ${JSON.stringify(name)}; there are micro and full`);
+}
+
+async function playOne(seed: number, size: Size['name']): Promise<void> {
   for (const workload of chosen) {
     const batch = new Batch(workload);
     await batch.play(seed, size);
@@ -65,7 +70,10 @@ async function playAll(only: readonly string[] | undefined): Promise<void> {
     if (only && !only.includes(name)) continue;
     console.log(`\n-- ${name}: ${title}`);
     const began = performance.now();
-    const checks = await run();
+    // Of what did not come to an end the last line says so, and the other parts go on.
+    const checks = await run().catch((error: unknown) => [
+      check(`${name} comes to an end`, false, inspect(error)),
+    ]);
     parts.push({ title, text, checks, seconds: (performance.now() - began) / 1_000 });
   }
   report(parts.flatMap(({ checks }) => checks));
