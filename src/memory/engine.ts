@@ -23,6 +23,12 @@ import { checkLease, checkPlan, checkPresent, planTxn, runPlan, runPut, runRemov
 
 type Handlers = { readonly [M in Method]: (request: Calls[M]['request']) => Calls[M]['response'] };
 
+export interface EngineOptions {
+  readonly runtime: Runtime;
+  /** Told of each new revision, whatever has made it. */
+  readonly onRevision?: (revision: bigint) => void;
+}
+
 /** The release whose answers the engine gives; the differential test compares it with that. */
 const version = '3.4.23';
 
@@ -50,13 +56,14 @@ export class Engine {
   readonly #streams = new StreamSet();
   #closed = false;
 
-  constructor({ runtime }: { readonly runtime: Runtime }) {
+  constructor({ runtime, onRevision }: EngineOptions) {
     this.#lessor = new Lessor(runtime, (keys) => {
       const write = this.#store.write();
       for (const key of keys) write.remove({ key });
       write.commit();
     });
     this.#store = new Mvcc((changes) => {
+      onRevision?.(this.#store.revision);
       this.#lessor.follow(changes);
       this.#hub.publish(changes, this.#store.revision);
     });

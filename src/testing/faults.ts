@@ -1,9 +1,10 @@
 import { type Method, TransportError } from '../store/transport.js';
 import type { CallFilter, Fate, Fault, Target } from './call-faults.js';
+import { checkDelay, checkMs, type Delay } from './delay.js';
 import type { StreamKind } from './faulty-stream.js';
 import type { Random } from './random.js';
 import type { Direction } from './route.js';
-import { checkedMs, type Party, routes, StoreFaults, type StoreFaultsParts } from './store-faults.js';
+import { type Party, routes, StoreFaults, type StoreFaultsParts } from './store-faults.js';
 
 /** How a request is lost. */
 export interface LossOptions {
@@ -22,9 +23,6 @@ export interface PartitionOptions {
   /** Connections break and new ones are refused at once; by default the network is silent, and calls hang. @default false */
   readonly refuses?: boolean;
 }
-
-/** Milliseconds: always the same, or by chance from low to high. */
-export type Delay = number | readonly [low: number, high: number];
 
 /** What can go wrong in a world. Everything takes effect at once, and lasts until it is undone. */
 export abstract class Faults extends StoreFaults {
@@ -62,8 +60,9 @@ export abstract class Faults extends StoreFaults {
     this.disturb('crash', client).crash();
   }
 
-  /** Sets its wall clock forward, or back. */
+  /** Sets its wall clock forward, or back. It stays so: nothing undoes it. @throws RangeError unless `ms` is finite */
   jumpWall(client: Party, ms: number): void {
+    if (!Number.isFinite(ms)) throw new RangeError(`a clock cannot jump by ${ms} ms`);
     this.disturb('jump', client).runtime.jumpWall(ms);
   }
 
@@ -93,18 +92,19 @@ export abstract class Faults extends StoreFaults {
     }
   }
 
-  /** How long requests and answers travel from now on. @default 0 each */
+  /** How long requests and answers travel from now on. @default 0 each @throws RangeError unless finite and 0 or more */
   latency(client: Party, { requestMs = 0, replyMs = 0 }: { requestMs?: Delay; replyMs?: Delay }): void {
-    for (const delay of [requestMs, replyMs]) checkDelay(delay);
+    checkDelay('requestMs', requestMs);
+    checkDelay('replyMs', replyMs);
     for (const route of routes(this.disturb('latency', client))) {
       route.toMember.setDelay(() => this.#draw(requestMs));
       route.toClient.setDelay(() => this.#draw(replyMs));
     }
   }
 
-  /** What its watches deliver comes so much later from now on. @default 0 */
+  /** What its watches deliver comes so much later from now on. @throws RangeError unless finite and 0 or more */
   lagWatches(client: Party, ms: Delay): void {
-    checkDelay(ms);
+    checkDelay('a lag', ms);
     for (const route of routes(this.disturb('lag', client))) route.watchLag.setDelay(() => this.#draw(ms));
   }
 
@@ -164,7 +164,10 @@ export abstract class Faults extends StoreFaults {
 
   // The end
 
-  /** Undoes every fault, and disarms those that wait for their request. A client that has crashed stays so. */
+  /**
+   * Undoes every fault that lasts, and disarms those that wait for their request. What has happened has happened: who has
+   * crashed stays so, clocks that have jumped stay where they are, leases and history that are gone do not come back.
+   */
   mend(): void {
     this.mendMembers();
     for (const peer of this.peers.filter(({ isDisturbed }) => isDisturbed)) {
@@ -177,7 +180,7 @@ export abstract class Faults extends StoreFaults {
   }
 
   #aim<T extends Target>(client: Party, options: CallFilter<T> & LossOptions, fate: Fate): Fault {
-    if ('ms' in fate) checkedMs(fate.ms);
+    if ('ms' in fate) checkMs('ms', fate.ms);
     routes(this.peerOf(client), options.endpoint); // one that does not exist would never be hit
     const { faults } = this.peerOf(client).transport;
     const fault = faults.add(options, { fate, isSilent: options.isSilent ?? false });
@@ -188,9 +191,4 @@ export abstract class Faults extends StoreFaults {
   #draw(delay: Delay): number {
     return typeof delay === 'number' ? delay : this.#random.between(...delay);
   }
-}
-
-function checkDelay(delay: Delay): void {
-  const [low, high] = typeof delay === 'number' ? [delay, delay] : delay;
-  if (checkedMs(low) > checkedMs(high)) throw new RangeError(`a delay from ${low} to ${high} ms is none`);
 }

@@ -205,7 +205,6 @@ export class FaultyTransport implements Transport {
       if (response) return { ...response, header: { ...response.header, revision } };
     }
     const response = await this.#inner.unary(endpoint, method, request, options);
-    past.note();
     // It has applied what it answers to.
     if (lag) await new Promise<void>((resolve) => route.later(lag.ms, resolve));
     return response;

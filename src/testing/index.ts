@@ -1,7 +1,8 @@
 /** Tools for deterministic tests of code that uses Conclave: a cluster on virtual time, whose faults are on demand. */
 export { World } from './world.js';
 export type { ClientOptions, PeerSettings, WorldOptions } from './world-options.js';
-export type { Delay, Faults, LossOptions, PartitionOptions } from './faults.js';
+export type { Delay } from './delay.js';
+export type { Faults, LossOptions, PartitionOptions } from './faults.js';
 export type { Party, StoreFaults } from './store-faults.js';
 export type { CallFilter, Fault, RequestTo, Target } from './call-faults.js';
 export type { StreamKind } from './faulty-stream.js';

@@ -2,6 +2,7 @@ import { Conclave } from '../conclave.js';
 import type { Engine } from '../memory/engine.js';
 import { get, prefix, put, remove } from '../store/operations.js';
 import type { Peer } from './peer.js';
+import { checkMs } from './delay.js';
 import type { Lag, Route } from './route.js';
 import type { Trace } from './trace.js';
 
@@ -46,6 +47,7 @@ export abstract class StoreFaults {
    * A member applies what the others have agreed on only `ms` later: its watches and answers are late by so much, and its
    * serializable reads show the past. Undone with 0.
    *
+   * @throws RangeError unless `ms` is finite and 0 or more; TypeError if there is no such member
    * @param options `readsStale`: it answers every read from the past, as etcd did after a pause (issue 20418). @default false
    */
   lagMember(
@@ -53,7 +55,8 @@ export abstract class StoreFaults {
     ms: number,
     { readsStale = false }: { readonly readsStale?: boolean } = {},
   ): void {
-    const lag = checkedMs(ms) > 0 ? { ms, readsStale } : undefined;
+    checkMs('a lag', ms);
+    const lag = ms > 0 ? { ms, readsStale } : undefined;
     for (const route of this.#routesTo('lag', endpoint)) route.lag = lag;
     if (lag) this.#lags.set(endpoint, lag);
     else this.#lags.delete(endpoint);
@@ -153,12 +156,6 @@ export abstract class StoreFaults {
     this.#disturbAll(`${what} ${endpoint}`);
     return this.peers.flatMap((peer) => routes(peer, endpoint));
   }
-}
-
-/** @throws RangeError unless it is finite and 0 or more */
-export function checkedMs(ms: number): number {
-  if (typeof ms === 'number' && ms >= 0 && ms < Infinity) return ms;
-  throw new RangeError(`a delay is 0 ms or more, got ${String(ms)}`);
 }
 
 /** Its ways to one member, or to all. */

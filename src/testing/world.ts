@@ -80,12 +80,13 @@ export class World extends Faults implements AsyncDisposable {
     const runtimeOf = (index: number): PeerRuntime =>
       new PeerRuntime({ clock, random: random.split(index), index, idBase, onProbe: () => {} });
     const endpoints = Array.from({ length: count }, (_, i) => `member-${i + 1}`);
-    const engine = new Engine({ runtime: runtimeOf(0) });
+    const past = new Past(clock);
+    const engine = new Engine({ runtime: runtimeOf(0), onRevision: (revision) => past.note(revision) });
     super({ engine, endpoints, random, trace: new Trace(trace ? () => clock.now() : undefined) });
     this.#clock = clock;
     this.#random = random;
     this.#idBase = idBase;
-    this.#past = new Past(this.engine, clock);
+    this.#past = past;
     this.#inner = new MemoryTransport(this.engine, endpoints);
     this.store = new Store(new MemoryTransport(this.engine), { runtime: runtimeOf(1) });
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Nemesis } from './nemesis/nemesis.js';
+import { MissedError, type Nemesis } from './nemesis/nemesis.js';
 import { pick, range } from './nemesis/targets.js';
 import type { Stage } from './stage.js';
 
@@ -43,7 +43,10 @@ function stopped(stage: Stage, probe: string): Nemesis {
     async begin({ rig }, random) {
       const player = stage.player(pick(random, range(rig.clients)));
       player.aim({ probe, nth: 1, act: 'stop' });
-      await player.stopped(patienceMs);
+      if (!(await player.stopped(patienceMs))) {
+        await player.disarm(); // or it would stop when nobody resumes it
+        throw new MissedError(`${player.name} has not come by ${probe}`);
+      }
       return async () => player.resume();
     },
   };
@@ -57,9 +60,9 @@ function killed(stage: Stage, probe: string): Nemesis {
       const player = stage.player(pick(random, range(rig.clients)));
       player.aim({ probe, nth: 1, act: 'kill' });
       await Promise.race([player.launched.ended, delay(patienceMs, undefined, { ref: false })]);
-      return async () => {
-        if (!player.launched.isRunning) await stage.revive(player.place);
-      };
+      await player.disarm(); // or it would die when nobody takes its place
+      if (player.launched.isRunning) throw new MissedError(`${player.name} has not come by ${probe}`);
+      return () => stage.revive(player.place);
     },
   };
 }

@@ -7,6 +7,7 @@ import { Probes } from './client/probes.js';
 import { judge } from './judge.js';
 import { workloadNamed } from './loads.js';
 import { register } from './loads/register.js';
+import { maySoonReadStale } from './run.js';
 
 describe('aims', () => {
   it('hit at the passing that was said, counted from when they were made, and once', () => {
@@ -20,6 +21,23 @@ describe('aims', () => {
     probes.pass('hold.granted');
     probes.pass('hold.granted');
     expect(hits).toEqual([{ probe: 'hold.granted', nth: 2, act: 'stop' }]);
+  });
+
+  it('are forgotten when told so, but those that only tell', () => {
+    const hits: string[] = [];
+    const probes = new Probes(({ act }) => hits.push(act));
+    for (const act of ['stop', 'kill', 'tell'] as const) probes.aim({ probe: 'use.write', nth: 1, act });
+    probes.disarm();
+    probes.pass('use.write');
+    expect(hits).toEqual(['tell']);
+  });
+});
+
+describe('a fault', () => {
+  it('of a client makes no read stale, that of a member may', () => {
+    const stale = ['a member stopped', 'the leader frozen', 'the disk of the leader stalled'];
+    const fresh = ['a client stopped', 'the holder stopped', 'a client stopped at hold.granted'];
+    expect([...stale, ...fresh].filter(maySoonReadStale)).toEqual(stale);
   });
 });
 

@@ -19,6 +19,8 @@ export interface Struck {
   readonly nemesis: string;
   readonly from: number;
   readonly to: number;
+  /** Nothing was done: its victim has not come by. */
+  readonly isMissed?: true;
   /** Why it could not begin, or be undone. */
   readonly error?: string;
 }

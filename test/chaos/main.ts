@@ -59,8 +59,10 @@ function repeated(text: string): RunOptions {
 
 console.log(JSON.stringify(options));
 const { violations, schedule, evidence, settledMs, directory } = await run(options);
-for (const { nemesis, from, to, error } of schedule)
-  console.log(`${nemesis}: ${Math.round(to - from)} ms${error === undefined ? '' : `, ${error}`}`);
+for (const { nemesis, from, to, isMissed = false, error } of schedule)
+  console.log(
+    `${nemesis}: ${isMissed ? 'nobody came by, ' : ''}${Math.round(to - from)} ms, ${error ?? 'ok'}`,
+  );
 const outcomes: Record<string, number> = {};
 for (const entry of evidence.entries)
   if (entry.kind === 'return') outcomes[entry.error ?? 'ok'] = (outcomes[entry.error ?? 'ok'] ?? 0) + 1;

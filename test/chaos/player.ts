@@ -17,6 +17,7 @@ export class Player {
   readonly #rounds: number[];
   readonly #passed: string[] = [];
   readonly #reports = new Set<Report['report']>();
+  #disarmed = 0;
   #errors = '';
 
   private constructor(place: number, options: ClientOptions, launched: Launched) {
@@ -52,6 +53,16 @@ export class Player {
 
   aim(aim: Aim): void {
     this.#order({ order: 'aim', aim });
+  }
+
+  /** It does not stop or die at any point any more. Resolves when it knows; if it stops meanwhile it is resumed. */
+  async disarm(): Promise<void> {
+    const before = this.#disarmed;
+    this.#order({ order: 'disarm' });
+    while (this.#disarmed === before && this.launched.isRunning) {
+      this.resume();
+      await delay(5);
+    }
   }
 
   /** Whether it stands still, by SIGSTOP. */
@@ -129,6 +140,7 @@ export class Player {
 
   #hear(report: Report): void {
     this.#reports.add(report.report);
+    if (report.report === 'disarmed') this.#disarmed++;
     if (report.report === 'round') this.#rounds[report.desk] = (this.#rounds[report.desk] ?? 0) + 1;
     if (report.report === 'passed') this.#passed.push(report.probe);
   }

@@ -6,7 +6,7 @@ import type { Struck } from './archive.js';
 import { monotonicMs } from './client/paper.js';
 import { judge } from './judge.js';
 import { nemeses as allNemeses } from './nemesis/nemeses.js';
-import { lackOf, type Nemesis } from './nemesis/nemesis.js';
+import { lackOf, MissedError, type Nemesis } from './nemesis/nemesis.js';
 import { pick } from './nemesis/targets.js';
 import { Stage, type StageOptions } from './stage.js';
 import type { Evidence } from '../workload/workload.js';
@@ -87,6 +87,11 @@ const kindsOf: Readonly<Record<string, readonly string[]>> = {
   'the disk of the leader stalled': ['expire'],
 };
 
+/** Etcd 3.4 may answer with a state that is gone once a member was paused. Not so once a client was. */
+export function maySoonReadStale(nemesis: string): boolean {
+  return /^(a member|the leader) (stopped|frozen)|stalled/.test(nemesis);
+}
+
 async function strike(
   stage: Stage,
   nemesis: Nemesis,
@@ -94,8 +99,7 @@ async function strike(
 ): Promise<Struck> {
   const from = monotonicMs();
   const { name } = nemesis;
-  // Etcd 3.4 may answer with a state that is gone once a member was paused.
-  stage.tell(name, { readsStale: /stopped|frozen|stalled/.test(name) });
+  stage.tell(name, { readsStale: maySoonReadStale(name) });
   for (const kind of kindsOf[name] ?? []) stage.tell(kind);
   try {
     const undo = await nemesis.begin(stage, random);
@@ -103,6 +107,7 @@ async function strike(
     await undo();
     return { nemesis: nemesis.name, from, to: monotonicMs() };
   } catch (error) {
+    if (error instanceof MissedError) return { nemesis: name, from, to: monotonicMs(), isMissed: true };
     return { nemesis: nemesis.name, from, to: monotonicMs(), error: String(error) };
   }
 }

@@ -8,9 +8,10 @@
  * written into the file of the mutant. To be done anew (`--hunt '' --write`) when the faults or the workloads have changed.
  */
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
 import { Batch } from './batch.js';
-import { type Check, writeReport } from './check.js';
+import { type Check, check, writeReport } from './check.js';
 import { type Part, writeEvidence } from './evidence.js';
 import { hunt } from './hunt.js';
 import { mutants } from './mutants.js';
@@ -100,7 +101,10 @@ async function playAll(only: readonly string[] | undefined): Promise<void> {
 async function play([name, { title, text, run }]: readonly [string, Program]): Promise<Part> {
   console.log(`\n-- ${name}: ${title}`);
   const began = performance.now();
-  const checks = await run();
+  // Of what did not come to an end the last line says so, and the other parts go on.
+  const checks = await run().catch((error: unknown) => [
+    check(`${name} comes to an end`, false, inspect(error)),
+  ]);
   return { title, text, checks, seconds: (performance.now() - began) / 1_000 };
 }
 

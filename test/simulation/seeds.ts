@@ -58,9 +58,12 @@ function work(options: SeedsOptions, first: number): Promise<Report[]> {
     const reports: Report[] = [];
     child.on('message', (report: Report) => reports.push(report));
     child.on('error', reject);
-    child.on('exit', (code) => {
+    // What is broken may go on for ever, within one moment of the world. Shrinking takes its time.
+    const limit = setTimeout(() => child.kill('SIGKILL'), (3 * maxSeconds + 120) * 1_000);
+    child.on('exit', (code, signal) => {
+      clearTimeout(limit);
       if (code === 0 && reports.length === workloads.length) resolve(reports);
-      else reject(new Error(`a process of the simulation ended with ${code}`));
+      else reject(new Error(`a process of the simulation ended with ${code ?? signal}`));
     });
     const names = workloads.map(({ name }) => name);
     const share = Math.ceil(atLeast / processes);

@@ -22,16 +22,28 @@ const mistakes: [string, (world: World, peer: Peer) => unknown, RegExp][] = [
     (world, peer) => world.partition(peer, { blocks: 'answers' as 'replies' }),
     /"requests", "replies"/,
   ],
-  ['a delay', (world, peer) => world.delayReply(peer, { ms: -1 }), /0 ms or more, got -1/],
+  ['a delay', (world, peer) => world.delayReply(peer, { ms: -1 }), /ms must be finite and 0 or more, got -1/],
   [
     'a missing delay',
     (world, peer) => world.delayRequest(peer, {} as { ms: number }),
-    /0 ms or more, got undefined/,
+    /ms must be finite and 0 or more, got undefined/,
   ],
-  ['a latency', (world, peer) => world.latency(peer, { requestMs: NaN }), /0 ms or more, got NaN/],
-  ['a range', (world, peer) => world.latency(peer, { replyMs: [5, 1] }), /from 5 to 1 ms/],
-  ['a lag', (world) => world.lagMember('member-1', -5), /0 ms or more, got -5/],
-  ['a lag of watches', (world, peer) => world.lagWatches(peer, Infinity), /0 ms or more, got Infinity/],
+  [
+    'a latency',
+    (world, peer) => world.latency(peer, { requestMs: NaN }),
+    /requestMs must be finite and 0 or more, got NaN/,
+  ],
+  [
+    'a range',
+    (world, peer) => world.latency(peer, { replyMs: [5, 1] }),
+    /replyMs goes from low to high, got 5 to 1/,
+  ],
+  ['a lag', (world) => world.lagMember('member-1', -5), /a lag must be finite and 0 or more, got -5/],
+  [
+    'a lag of watches',
+    (world, peer) => world.lagWatches(peer, Infinity),
+    /a lag must be finite and 0 or more, got Infinity/,
+  ],
 ];
 
 it.each(mistakes)('refuses %s that does not exist, and does nothing', async (_, mistake, message) => {

@@ -50,3 +50,38 @@ it('the watches of a member that lags behind are late, also those of clients tha
   await world.run(ended);
   expect(seen).toEqual([at + 300]);
 });
+
+it.each([
+  ['a lease has ended', (world: World) => void world.engine.expireLease(1n)],
+  ['the test itself wrote', (world: World) => void world.engine.execute('put', put('app', 'new'))],
+])('a member that lags behind catches up within its lag, also with what %s', async (_, happen) => {
+  await using world = await World.open({ members: 1 });
+  world.allowKeys('app');
+  const client = await world.client();
+  world.engine.execute('leaseGrant', { id: 1n, ttlSeconds: 60 });
+  await client.store.put('app', 'old');
+  world.engine.execute('put', put('other', '', { lease: 1n }));
+  world.lagMember('member-1', 10, { readsStale: true });
+  await world.advance(1_000);
+  happen(world);
+  const { revision } = world;
+  expect((await client.store.get('app')).header.revision).toBe(revision - 1n);
+  await world.advance(10);
+  expect((await client.store.get('app')).header.revision).toBe(revision);
+  world.engine.expireLease(1n);
+});
+
+it('refuses members that there are not, and times that never come', async () => {
+  await using world = await World.open();
+  const client = await world.client();
+  expect(() => world.lagMember('nope', 5)).toThrow(TypeError);
+  expect(() => world.lagMember('member-1', -1)).toThrow(RangeError);
+  expect(() => world.lagMember('member-1', NaN)).toThrow(RangeError);
+  expect(() => world.latency(client, { requestMs: NaN })).toThrow(RangeError);
+  expect(() => world.latency(client, { replyMs: [5, 1] })).toThrow(RangeError);
+  expect(() => world.lagWatches(client, -1)).toThrow(RangeError);
+  expect(() => world.jumpWall(client, Infinity)).toThrow(RangeError);
+  expect(() => world.delayReply(client, { ms: NaN })).toThrow(RangeError);
+  await expect(world.run(Promise.resolve(), { limitMs: NaN })).rejects.toThrow(RangeError);
+  world.mend(); // nothing of it was kept
+});

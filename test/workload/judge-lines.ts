@@ -7,7 +7,7 @@ import { judgeRegister } from '../history/invariants/register.js';
 import { judgeRemains } from '../history/invariants/remains.js';
 import { judgeTokens, judgeWitness } from '../history/invariants/tokens.js';
 import { judgeTurns } from '../history/invariants/turns.js';
-import type { Bounds } from '../history/invariants/waiting.js';
+import { type Bounds, judgeWakeUps } from '../history/invariants/waiting.js';
 import type { LineEvidence } from '../history/line.js';
 import { type Life, livesOf } from '../history/lives.js';
 import { lockCalls } from '../history/lock-calls.js';
@@ -25,6 +25,8 @@ export interface JudgedLine {
   readonly folder: string;
   /** Those about it: `acquire`, `release`, `write`. */
   readonly operations: readonly Operation[];
+  /** Who holds it has to hold others, too, before it is told. @default false */
+  readonly isPart?: boolean;
 }
 
 /** What a judge reads of a run, read once. */
@@ -65,14 +67,17 @@ function lossBounds({ entries, ttlMs, lagMs = 0 }: Case): Bounds {
   };
 }
 
-function judgeLine(read: Case, { kind, folder, operations }: JudgedLine): Violation[] {
+function judgeLine(read: Case, { kind, folder, operations, isPart = false }: JudgedLine): Violation[] {
   if (operations.length === 0) return [];
-  const { changes, lives, namespace, lagMs = 0 } = read;
+  const { entries, changes, lives, namespace, ttlMs, lagMs = 0 } = read;
   const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives, lagMs };
   return [
     ...judgeHolding(evidence),
     ...judgeTokens(operations),
     ...judgeTurns(evidence),
+    ...(isPart
+      ? []
+      : judgeWakeUps(evidence, { healedAt: healedAt(entries), boundMs: 2 * ttlMs + 5 * lagMs })),
     ...judgeRegisters(evidence),
     ...judgeByModel(lockModel(kind), lockCalls(kind, operations, changes)),
   ];

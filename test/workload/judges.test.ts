@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Stage } from '../history/stories/stage.js';
 import { barrier } from './barrier.js';
 import { election } from './election.js';
+import { mutex } from './mutex.js';
 import { nemesis, type Workload } from './workload.js';
 
 const namespace = 'conclave';
@@ -10,6 +11,30 @@ const namespace = 'conclave';
 function broken(workload: Workload, { entries, changes }: Stage): string[] {
   return workload.judge({ entries, changes, namespace, ttlMs: 2_000 }).map(({ rule }) => rule);
 }
+
+describe('the judge of lines', () => {
+  /** Told so long after it might pass. */
+  function woken(afterMs: number): Stage {
+    const stage = new Stage(1);
+    const key = `${namespace}/lock/m/a`;
+    const id = stage.invoke('a', 'acquire', 'm');
+    const token = stage.put(key, {}, 'a');
+    stage.note(nemesis, 'healed', 'run', {});
+    stage.now += afterMs;
+    stage.return(id, 'ok', { key, token });
+    stage.now++;
+    const end = stage.invoke('a', 'release', 'm', { key, token });
+    stage.delete(key);
+    stage.now++;
+    stage.return(end, 'ok');
+    return stage;
+  }
+
+  it('objects to a wake-up that was lost, though a later look made up for it', () => {
+    expect(broken(mutex, woken(1_000))).toEqual([]);
+    expect(broken(mutex, woken(14_000))).toEqual(['I9']);
+  });
+});
 
 describe('the judge of elections', () => {
   /** Somebody is told of the first leader when the second one has led. */

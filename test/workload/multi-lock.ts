@@ -33,7 +33,7 @@ export const multiLock: Workload = {
       const folder = `lock/${name}/`;
       const prefix = `${evidence.namespace}/${folder}`;
       const operations = read.operations.filter((each) => isAbout(each, name));
-      return { kind, folder, operations: operations.map((each) => inLine(each, prefix)) };
+      return { kind, folder, operations: operations.map((each) => inLine(each, prefix)), isPart: true };
     });
     return judgeLines(read, lines);
   },

@@ -59,6 +59,9 @@ process.on('message', (order: Order) => {
   switch (order.order) {
     case 'aim':
       return probes.aim(order.aim);
+    case 'disarm':
+      probes.disarm();
+      return say({ report: 'disarmed' });
     case 'rest':
       return stopping.abort(new Error('the run ends'));
     case 'finish':

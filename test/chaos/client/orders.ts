@@ -30,6 +30,8 @@ export interface Aim {
 /** What the run says to a client process. */
 export type Order =
   | { readonly order: 'aim'; readonly aim: Aim }
+  /** Forget where to stop or to die. */
+  | { readonly order: 'disarm' }
   /** Begin no further round; all that is held is given back. */
   | { readonly order: 'rest' }
   /** Do what remains to be done by one of all when all rest. */
@@ -39,7 +41,7 @@ export type Order =
 
 /** What a client process says to the run. */
 export type Report =
-  | { readonly report: 'ready' | 'rested' | 'finished' }
+  | { readonly report: 'ready' | 'disarmed' | 'rested' | 'finished' }
   /** A desk has come to the good end of a round. */
   | { readonly report: 'round'; readonly desk: number }
   | { readonly report: 'passed'; readonly probe: string };

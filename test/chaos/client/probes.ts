@@ -18,6 +18,11 @@ export class Probes {
     this.#pending.push({ aim, left: aim.nth });
   }
 
+  /** Nothing is done any more but told. */
+  disarm(): void {
+    this.#pending = this.#pending.filter(({ aim }) => aim.act === 'tell');
+  }
+
   /** For `Runtime.probe`. */
   readonly pass = (probe: string): void => {
     const here = this.#pending.filter(({ aim }) => aim.probe === probe);

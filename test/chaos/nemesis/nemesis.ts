@@ -20,9 +20,15 @@ export interface Nemesis {
   /**
    * Resolves when the fault is there, with what undoes it; that resolves when it has. If it rejects, nothing is left of it.
    *
+   * @throws MissedError if it was not there in time
    * @param random all that is drawn: the same seed aims at the same, as far as the run is in the same state
    */
   begin(scene: Scene, random: Random): Promise<Undo>;
+}
+
+/** Whoever it was aimed at has not come by: nothing was done, and nothing is armed any more. */
+export class MissedError extends Error {
+  override readonly name = 'MissedError';
 }
 
 /** Why it cannot begin with this rig, or undefined. */

@@ -130,7 +130,7 @@ export const soak: Scenario = {
     };
     await using stage = await Stage.start(options);
     await suffer(stage, { ...options, seconds: minutes * 15 });
-    await stage.settle();
+    stand.add((await stage.settle()).violations);
     const before = stage.players.map(({ footprint }) => footprint);
     await suffer(stage, { ...options, seed: seed + 1, seconds: minutes * 45 });
     stand.add((await stage.settle()).violations);

@@ -32,7 +32,9 @@ export async function playUnderFaults(
     `${options.workload}: done`,
     [...counts].map(([call, times]) => `${times} ${call}`).join(', '),
   );
-  stand.figure(`${options.workload}: faults`, result.schedule.length);
+  const struck = result.schedule.filter(({ isMissed }) => !isMissed).length;
+  stand.figure(`${options.workload}: faults`, `${struck} of ${result.schedule.length}`);
+  stand.expect(struck > 0, `${options.workload}: no fault was struck`);
   stand.figure(`${options.workload}: all served after the last`, `${Math.round(result.settledMs)} ms`);
   return result;
 }
