@@ -11,6 +11,11 @@ const wakeUpMs = 2_000;
 /** What was wrong may go on for so long: sessions that are lost, requests that wait for their answers. */
 const recoveryMs = 10_000;
 
+/** In a simulation clocks go at most a tenth faster than each other, from its beginning on. */
+const usualDrift = 0.1;
+/** Clocks are read in whole milliseconds, and corrected a little all the time. */
+const roundingMs = 2;
+
 /** I5, I9: when jobs are taken. */
 export function judgeOrder(evidence: JobsEvidence): Violation[] {
   const isFresh = !mayHaveReadStale(evidence.entries);
@@ -86,8 +91,9 @@ function lessUrgent({ jobs, operations }: JobsEvidence): string[] {
 }
 
 /** By the clocks of those who put and take, as long as these only differ in how fast they go. */
-function tooEarly({ jobs, operations, entries }: JobsEvidence): string[] {
+function tooEarly({ jobs, operations, entries, clockDrift = usualDrift }: JobsEvidence): string[] {
   if (isStruck(entries, 'jumpWall')) return [];
+  const begin = entries[0]?.at ?? 0;
   const asked = operations.filter(({ input }) => numberOf(input, 'delayMs') > 0);
   const puts = grouped(
     operations.filter(({ call }) => call === 'enqueue'),
@@ -103,11 +109,10 @@ function tooEarly({ jobs, operations, entries }: JobsEvidence): string[] {
       const why = claim ? nacks.get(claim.token) : put;
       const delayMs = why ? numberOf(why.input, 'delayMs') : 0;
       if (!why || !(delayMs > 0)) return [];
-      // Clocks go at most a tenth faster than each other, since the beginning.
       const due = why.invokedAt + delayMs;
       // It may be late when it is put.
       const passedAt = kind === 'delayed' ? life.deletedAt : life.createdAt;
-      if (passedAt >= due - 1 - due / 10) return [];
+      if (passedAt >= due - roundingMs - (due - begin) * clockDrift) return [];
       return [`${tag} was to wait ${delayMs} ms from ${why.invokedAt}, and did until ${passedAt}`];
     }),
   );
@@ -151,8 +156,9 @@ function notWoken({ jobs, operations, entries }: JobsEvidence): string[] {
 }
 
 /** Once nothing is wrong, a job that waits for its time is ready soon after it. */
-function tooLate({ jobs, entries }: JobsEvidence): string[] {
+function tooLate({ jobs, entries, clockDrift = usualDrift, lagMs = 0 }: JobsEvidence): string[] {
   if (isStruck(entries, 'jumpWall')) return [];
+  const begin = entries[0]?.at ?? 0;
   const calm = healedAt(entries) + recoveryMs;
   return jobs.flatMap(({ tag, content, places, body }) => {
     // Not later than it was put: what it was to wait ends then, or sooner.
@@ -160,7 +166,7 @@ function tooLate({ jobs, entries }: JobsEvidence): string[] {
     return places.flatMap(({ kind, life }) => {
       if (kind !== 'delayed') return [];
       const due = dueIn(life.key) - wallAhead;
-      const latest = Math.max(calm, due * 1.1) + wakeUpMs;
+      const latest = Math.max(calm, due + (due - begin) * clockDrift) + wakeUpMs + lagMs;
       return life.deletedAt <= latest ? [] : [`${tag} was due at ${due}, and was ready at ${life.deletedAt}`];
     });
   });

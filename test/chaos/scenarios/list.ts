@@ -7,8 +7,9 @@ import { allKilled, clocks, compactions, leaderless, rollingRestart, soak } from
 import { lossyNetwork } from './lossy-network.js';
 import { lostAnswers } from './lost-answers.js';
 import { phantom } from './phantom.js';
-import { elections, permits, readersAndWriters, rounds } from './primitives.js';
+import { elections, permits, readersAndWriters } from './primitives.js';
 import { lossyQueue, queueUnderFaults } from './queues.js';
+import { rounds } from './rounds.js';
 import type { Scenario } from './scenario.js';
 import { shutdown } from './shutdown.js';
 import { slowMember } from './slow-member.js';
