@@ -6,23 +6,28 @@ export async function replaceMember(cluster: Cluster, index: number): Promise<vo
   const others = cluster.endpoints.filter((_, i) => i !== index);
   const ask = (...words: string[]): Promise<string> =>
     cluster.etcdctl('member', ...words, `--endpoints=${others.join(',')}`);
+  /** Id, state, name, peer address of each. */
+  const list = async (): Promise<string[][]> =>
+    (await ask('list')).split('\n').map((line) => line.split(', '));
   const name = `m${index}`;
-  const members = (await ask('list')).split('\n').map((line) => line.split(', '));
-  const [id = '', , , peer = ''] = members.find(([, , each]) => each === name) ?? [];
-  await untilTaken(() => ask('remove', id));
+  const [id = '', , , peer = ''] = (await patiently(list)).find(([, , each]) => each === name) ?? [];
+  await patiently(async () => {
+    if ((await list()).some(([each]) => each === id)) await ask('remove', id);
+  });
   await cluster.kill(index); // it ends by itself, some time
-  await untilTaken(() => ask('add', name, `--peer-urls=${peer}`));
+  await patiently(async () => {
+    if (!(await list()).some(([, , , each]) => each === peer)) await ask('add', name, `--peer-urls=${peer}`);
+  });
   await cluster.startAnew(index);
 }
 
-/** Etcd changes nothing as long as it is not sure of its other members. */
-async function untilTaken(change: () => Promise<unknown>): Promise<void> {
-  for (let tries = 0; ; tries++) {
+/** Etcd changes nothing while it is not sure of its other members, or elects a leader. */
+async function patiently<T>(change: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
     try {
-      await change();
-      return;
+      return await change();
     } catch (error) {
-      if (tries === 40 || !/unhealthy cluster|not enough started members/.test(String(error))) throw error;
+      if (tries === 40) throw error;
       await delay(250);
     }
   }

@@ -42,11 +42,12 @@ function overtaken({ jobs, operations }: JobsEvidence): string[] {
     ({ content }) => `${numberOf(content, 'priority')} ${textOf(content, 'group')}`,
   );
   return [...lanes.values()].flatMap((lane) => {
+    const ids = grouped(lane, ({ id }) => id);
     const items = lane.flatMap((job) => {
       const put = created.get(job.id);
       const isDelayed = job.places[0]?.kind === 'delayed';
       // Of an id that was given again it is not known which of its jobs this call has put.
-      if (!put || isDelayed || lane.some((each) => each !== job && each.id === job.id)) return [];
+      if (!put || isDelayed || ids.get(job.id)?.length !== 1) return [];
       const rank = job.claims[0]?.token ?? Infinity;
       return [{ from: put.invokedAt, to: put.returnedAt, rank, job }];
     });

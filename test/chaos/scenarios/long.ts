@@ -10,6 +10,7 @@ import { type RunOptions, suffer } from '../run.js';
 import { namespace, Stage } from '../stage.js';
 import { agesOf, estatesIn } from './estates.js';
 import type { Scenario } from './scenario.js';
+import { judgeWakeUps } from './wake-ups.js';
 import { deathsOfMembers, lossesIn, playUnderFaults } from './under-faults.js';
 
 export const clocks: Scenario = {
@@ -51,12 +52,14 @@ export const compactions: Scenario = {
   /** Seconds. */
   repetitions: { full: 300, tenth: 12 },
   async run(stand, seconds) {
-    for (const workload of ['mutex', 'queue', 'double-barrier', 'election'])
-      await playUnderFaults(stand, {
-        ...{ workload, clients: 4, ttlMs: 3_000, seconds: seconds / 4 },
-        throughout: ['history compacted all the time'],
-        nemeses: ['a member defragmented', 'a client stopped', 'a client cut off from a member'],
-      });
+    for (const workload of ['mutex', 'queue', 'double-barrier', 'election']) {
+      const options = { workload, clients: 4, ttlMs: 3_000, seconds: seconds / 8 };
+      const throughout = ['history compacted all the time', 'members defragmented all the time'];
+      const { evidence } = await playUnderFaults(stand, { ...options, throughout, nemeses: [] });
+      judgeWakeUps(stand, workload, evidence);
+      const nemeses = ['a client stopped', 'a client cut off from a member'];
+      await playUnderFaults(stand, { ...options, throughout, nemeses });
+    }
   },
 };
 
