@@ -28,6 +28,8 @@ export interface Struck {
 const clientsFolder = 'clients';
 /** Three members tell of a change: one of them is never that late, and if all are a client knows it no sooner. */
 const lagMs = 1_000;
+/** All processes read the clock of one machine. */
+const clockDrift = 0;
 
 export function evidenceOf(
   entries: readonly Entry[],
@@ -35,7 +37,7 @@ export function evidenceOf(
   { namespace, ttlMs }: Pick<Evidence, 'namespace' | 'ttlMs'>,
 ): Evidence {
   const healing = notesOf(entries).findLast(({ client, what }) => client === nemesis && what === 'healed');
-  return { entries, changes, namespace, ttlMs, lagMs, ...(healing && { healedAt: healing.at }) };
+  return { entries, changes, namespace, ttlMs, lagMs, clockDrift, ...(healing && { healedAt: healing.at }) };
 }
 
 /** The directory of a run: what its clients write, and at the end the rest. */

@@ -34,6 +34,8 @@ export interface RunResult {
   readonly schedule: readonly Struck[];
   /** From the last fault until everybody had ended a round. */
   readonly settledMs: number;
+  /** How many there were of the leader, from when all members served to the end. */
+  readonly elections: number;
   /** What it has left, if that was kept. */
   readonly directory: string | undefined;
 }
@@ -42,15 +44,17 @@ export interface RunResult {
 export async function run(options: RunOptions): Promise<RunResult> {
   await using stage = await Stage.start(options);
   try {
+    const term = await stage.rig.term();
     const schedule = await suffer(stage, options);
     const calm = await stage.settle();
+    const elections = (await stage.rig.term()) - term;
     const ended = await stage.end();
     const evidence = await stage.evidence();
     const violations = [...calm.violations, ...ended, ...judge(stage.workload, evidence)];
     const kept = { schedule, ...(options.keep !== undefined && { keep: options.keep }) };
     const directory = stage.conclude(evidence, violations, kept);
     if (violations.length > 0) console.log(`to repeat: ${commandOf(options)}`);
-    return { violations, evidence, schedule, settledMs: calm.tookMs, directory };
+    return { violations, evidence, schedule, settledMs: calm.tookMs, elections, directory };
   } catch (error) {
     console.log(`kept: ${stage.archive.directory}; to repeat: ${commandOf(options)}`);
     throw error;

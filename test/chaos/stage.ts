@@ -9,6 +9,7 @@ import { workloadNamed } from './loads.js';
 import type { Scene } from './nemesis/nemesis.js';
 import { Player } from './player.js';
 import { Recorder } from './recorder.js';
+import type { Ending } from './rig/launched.js';
 import { type Tier, Rig } from './rig/rig.js';
 
 export interface StageOptions {
@@ -49,6 +50,8 @@ export class Stage implements Scene, AsyncDisposable {
   readonly #paper: PaperFile;
   /** All there ever were. */
   readonly #players: Player[] = [];
+  readonly #crashes: Violation[] = [];
+  #isEnding = false;
 
   private constructor(options: StageOptions, workload: Workload, rig: Rig) {
     this.#options = options;
@@ -95,7 +98,9 @@ export class Stage implements Scene, AsyncDisposable {
       aims,
       clockRate: clockRates[place] ?? 1,
     };
-    this.#players.push(await Player.start(this.rig, place, options));
+    const player = await Player.start(this.rig, place, options);
+    this.#players.push(player);
+    void player.launched.ended.then((end) => this.#bury(player, end));
   }
 
   /** The latest at a place. */
@@ -152,11 +157,18 @@ export class Stage implements Scene, AsyncDisposable {
   /** All clients end by themselves, and leave nothing that their sessions had kept. */
   async end(): Promise<Violation[]> {
     const { players } = this;
+    this.#isEnding = true;
     const rests = await Promise.all(players.map((player) => player.rest(hangMs)));
     const finish = await this.player(0).finish(2 * hangMs);
     const ends = await Promise.all(players.map((player) => player.end(hangMs)));
     const wrong = [...rests, finish, ...ends].filter((what) => what !== undefined);
-    return [...wrong.map((what) => ({ rule: 'end', what })), ...(await this.#leftovers())];
+    const members = this.rig.cluster.crashes.map((what) => ({ rule: 'member', what }));
+    return [
+      ...this.#crashes,
+      ...members,
+      ...wrong.map((what) => ({ rule: 'end', what })),
+      ...(await this.#leftovers()),
+    ];
   }
 
   /** All that there is by now. */
@@ -191,6 +203,17 @@ export class Stage implements Scene, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.recorder[Symbol.asyncDispose]();
     await this.rig[Symbol.asyncDispose]();
+  }
+
+  /** Whoever was killed is written down; nobody else ends before he is told to. */
+  #bury({ name, errors }: Player, { code, signal }: Ending): void {
+    if (this.#isEnding) return;
+    if (signal === 'SIGKILL') this.tell('died', { process: name });
+    else if (code !== 0)
+      this.#crashes.push({
+        rule: 'crash',
+        what: `${name} has ended with ${String(signal ?? code)}: ${errors}`,
+      });
   }
 
   async #leftovers(): Promise<Violation[]> {

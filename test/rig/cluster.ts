@@ -115,6 +115,11 @@ export class Cluster implements AsyncDisposable {
     return this.#members.map(({ log }, i) => `== m${i}\n${log}`).join('\n');
   }
 
+  /** What members said that ended by an error of their own. */
+  get crashes(): string[] {
+    return this.#members.flatMap(({ lastWords }, i) => lastWords.map((line) => `m${i}: ${line}`));
+  }
+
   /** Where a member keeps its data. */
   directory(member: number): string {
     return this.#member(member).directory;
@@ -135,6 +140,21 @@ export class Cluster implements AsyncDisposable {
     this.#member(member).signal('SIGCONT');
   }
 
+  /** SIGTERM. Resolves when the member has ended in order. */
+  async end(member: number): Promise<void> {
+    const ended = this.#member(member);
+    ended.signal('SIGTERM');
+    await until('the member ends', 20_000, () => Promise.resolve(ended.running ? undefined : true));
+  }
+
+  /** Starts a member without its data, which the others take for a new one: see `replaceMember`. Resolves when it serves. */
+  async startAnew(member: number): Promise<void> {
+    await this.kill(member);
+    rmSync(this.directory(member), { recursive: true, force: true });
+    this.#member(member).start(['--initial-cluster-state=existing']);
+    await this.healthy([member]);
+  }
+
   /** Starts a killed member again, on its data and ports. Resolves when it serves. */
   async restart(member: number): Promise<void> {
     await this.kill(member);
@@ -144,10 +164,8 @@ export class Cluster implements AsyncDisposable {
 
   /** Ends a member in order, and starts another version of etcd on its data and ports. Resolves when it serves. */
   async upgrade(member: number, version: EtcdVersion): Promise<void> {
-    const upgraded = this.#member(member);
-    upgraded.signal('SIGTERM');
-    await until('the member ends', 20_000, () => Promise.resolve(upgraded.running ? undefined : true));
-    upgraded.replaceProgram(programOf(version));
+    await this.end(member);
+    this.#member(member).replaceProgram(programOf(version));
     await this.restart(member);
   }
 

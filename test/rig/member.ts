@@ -3,6 +3,8 @@ import { once } from 'node:events';
 
 const guardScript = 'read -r line; kill -9 "$0"; rm -rf "$1"; rmdir "$(dirname "$1")"';
 
+const lastWords = /^panic:|^fatal error:|"level":"(panic|fatal)"/;
+
 /**
  * One `etcd` process. A small shell holds a pipe to this process; when that breaks it kills etcd and removes its data, so
  * nothing outlives a test run that crashes or is killed.
@@ -16,6 +18,7 @@ export class Member {
   #process: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
   #log = '';
+  readonly #lastWords: string[] = [];
 
   /** @param enter what a command begins with to be run where the member lives; it must become the command's process */
   constructor(program: string, directory: string, args: readonly string[], enter: readonly string[] = []) {
@@ -30,6 +33,11 @@ export class Member {
     return this.#log;
   }
 
+  /** Lines in which it said that it ends because it cannot go on: nobody who is killed has time for one. */
+  get lastWords(): readonly string[] {
+    return this.#lastWords;
+  }
+
   get running(): boolean {
     return this.#process !== undefined;
   }
@@ -39,13 +47,15 @@ export class Member {
     return this.#process?.pid;
   }
 
-  start(): void {
+  /** @param flags of this start alone */
+  start(flags: readonly string[] = []): void {
     if (this.#process) throw new Error('this member is running');
-    const [program = this.#program, ...args] = [...this.#enter, this.#program, ...this.#args];
+    const [program = this.#program, ...args] = [...this.#enter, this.#program, ...this.#args, ...flags];
     const etcd = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = etcd;
     etcd.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-4_000);
+      this.#lastWords.push(...text.split('\n').filter((line) => lastWords.test(line)));
     });
     etcd.once('error', (error) => {
       this.#log += String(error);

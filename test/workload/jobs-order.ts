@@ -11,6 +11,11 @@ const wakeUpMs = 2_000;
 /** What was wrong may go on for so long: sessions that are lost, requests that wait for their answers. */
 const recoveryMs = 10_000;
 
+/** In a simulation clocks go at most a quarter faster than each other, from its beginning on. */
+const usualDrift = 0.25;
+/** Clocks are read in whole milliseconds, and corrected a little all the time. */
+const roundingMs = 2;
+
 /** I5, I9: when jobs are taken. */
 export function judgeOrder(evidence: JobsEvidence): Violation[] {
   const isFresh = !mayHaveReadStale(evidence.entries);
@@ -37,11 +42,12 @@ function overtaken({ jobs, operations }: JobsEvidence): string[] {
     ({ content }) => `${numberOf(content, 'priority')} ${textOf(content, 'group')}`,
   );
   return [...lanes.values()].flatMap((lane) => {
+    const ids = grouped(lane, ({ id }) => id);
     const items = lane.flatMap((job) => {
       const put = created.get(job.id);
       const isDelayed = job.places[0]?.kind === 'delayed';
       // Of an id that was given again it is not known which of its jobs this call has put.
-      if (!put || isDelayed || lane.some((each) => each !== job && each.id === job.id)) return [];
+      if (!put || isDelayed || ids.get(job.id)?.length !== 1) return [];
       const rank = job.claims[0]?.token ?? Infinity;
       return [{ from: put.invokedAt, to: put.returnedAt, rank, job }];
     });
@@ -86,8 +92,9 @@ function lessUrgent({ jobs, operations }: JobsEvidence): string[] {
 }
 
 /** By the clocks of those who put and take, as long as these only differ in how fast they go. */
-function tooEarly({ jobs, operations, entries }: JobsEvidence): string[] {
+function tooEarly({ jobs, operations, entries, clockDrift = usualDrift }: JobsEvidence): string[] {
   if (isStruck(entries, 'jumpWall')) return [];
+  const begin = entries[0]?.at ?? 0;
   const asked = operations.filter(({ input }) => numberOf(input, 'delayMs') > 0);
   const puts = grouped(
     operations.filter(({ call }) => call === 'enqueue'),
@@ -103,11 +110,10 @@ function tooEarly({ jobs, operations, entries }: JobsEvidence): string[] {
       const why = claim ? nacks.get(claim.token) : put;
       const delayMs = why ? numberOf(why.input, 'delayMs') : 0;
       if (!why || !(delayMs > 0)) return [];
-      // Clocks go at most a quarter faster than each other, since the beginning.
       const due = why.invokedAt + delayMs;
       // It may be late when it is put.
       const passedAt = kind === 'delayed' ? life.deletedAt : life.createdAt;
-      if (passedAt >= due - 1 - due / 4) return [];
+      if (passedAt >= due - roundingMs - (due - begin) * clockDrift) return [];
       return [`${tag} was to wait ${delayMs} ms from ${why.invokedAt}, and did until ${passedAt}`];
     }),
   );
@@ -151,8 +157,9 @@ function notWoken({ jobs, operations, entries }: JobsEvidence): string[] {
 }
 
 /** Once nothing is wrong, a job that waits for its time is ready soon after it. */
-function tooLate({ jobs, entries }: JobsEvidence): string[] {
+function tooLate({ jobs, entries, clockDrift = usualDrift, lagMs = 0 }: JobsEvidence): string[] {
   if (isStruck(entries, 'jumpWall')) return [];
+  const begin = entries[0]?.at ?? 0;
   const calm = healedAt(entries) + recoveryMs;
   return jobs.flatMap(({ tag, content, places, body }) => {
     // Not later than it was put: what it was to wait ends then, or sooner.
@@ -160,7 +167,7 @@ function tooLate({ jobs, entries }: JobsEvidence): string[] {
     return places.flatMap(({ kind, life }) => {
       if (kind !== 'delayed') return [];
       const due = dueIn(life.key) - wallAhead;
-      const latest = Math.max(calm, due * 1.1) + wakeUpMs;
+      const latest = Math.max(calm, due + (due - begin) * clockDrift) + wakeUpMs + lagMs;
       return life.deletedAt <= latest ? [] : [`${tag} was due at ${due}, and was ready at ${life.deletedAt}`];
     });
   });

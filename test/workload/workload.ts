@@ -52,6 +52,8 @@ export interface Evidence {
   readonly ttlMs: number;
   /** How much later than it happened a change may have been seen, at most. @default 0 */
   readonly lagMs?: number;
+  /** How much faster than another a wall clock goes, at most, since the first entry. @default a quarter */
+  readonly clockDrift?: number;
 }
 
 /** What clients do over and over, and what must be true of it. */

@@ -47,6 +47,29 @@ const defragmentation: Nemesis = {
   },
 };
 
+const defragmentationIntervalMs = 5_000;
+
+/** One of them each 5 seconds. */
+const defragmentations: Nemesis = {
+  name: 'members defragmented all the time',
+  needs: [],
+  begin: async (scene, random) => {
+    const end = new AbortController();
+    const { signal } = end;
+    const storm = (async () => {
+      while (!signal.aborted) {
+        // Another fault may keep it from that.
+        await defragmentation.begin(scene, random).catch(() => {});
+        await delay(defragmentationIntervalMs, undefined, { signal }).catch(() => {});
+      }
+    })();
+    return async () => {
+      end.abort();
+      await storm;
+    };
+  },
+};
+
 /**
  * The alarm that a member raises whose quota is full: from then on the cluster takes no puts and no grants. Raised by
  * hand, so that no cluster needs a small quota, and nothing is left that would raise it again.
@@ -102,6 +125,7 @@ export const maintenanceNemeses: readonly Nemesis[] = [
   compaction,
   compactionStorm,
   defragmentation,
+  defragmentations,
   outOfSpace,
   leaderStarved,
 ];

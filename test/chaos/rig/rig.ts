@@ -158,6 +158,12 @@ export class Rig implements AsyncDisposable {
     return index < 0 ? undefined : index;
   }
 
+  /** The highest one that a member knows: each election begins another. 0 if nobody answers within half a second. */
+  async term(): Promise<number> {
+    const asked = await Promise.allSettled(this.endpoints.map((each) => statusByGateway(each)));
+    return Math.max(0, ...asked.map((each) => (each.status === 'fulfilled' ? each.value.term : 0)));
+  }
+
   async freezeMember(member: number): Promise<Undo> {
     return this.#owe(await freeze(this.#pidOf(member)));
   }

@@ -1,5 +1,6 @@
 import { operationsOf } from '../../history/record.js';
 import { run } from '../run.js';
+import { deathsIn } from './estates.js';
 import type { Scenario, Stand } from './scenario.js';
 
 const nemeses = [
@@ -18,6 +19,11 @@ async function killAndJudge(stand: Stand, repetitions: number): Promise<void> {
     ...{ workload: 'register', tier: 'loopback', clients: 6, ttlMs: 2_000, seed },
     ...{ nemeses, limit: repetitions, seconds: 60 * 60, lengthMs: [100, 1_200], pauseMs: [0, 600] },
   });
+  const seconds = ((schedule.at(-1)?.to ?? 0) - (schedule[0]?.from ?? 0)) / 1_000;
+  const clients = deathsIn(evidence.entries).length;
+  const members = schedule.filter(({ nemesis }) => / (member|leader) killed$/.test(nemesis)).length;
+  if (repetitions >= 30)
+    stand.expect(clients > 0 && members > 0, 'only clients were killed, or only members');
   stand.add(violations);
   const failed = schedule.filter(({ error }) => error !== undefined);
   stand.expect(failed.length === 0, `faults that could not be: ${JSON.stringify(failed)}`);
@@ -28,7 +34,7 @@ async function killAndJudge(stand: Stand, repetitions: number): Promise<void> {
     return `${ok} of ${ofCall.length}`;
   };
   const struck = schedule.filter(({ isMissed }) => !isMissed).length;
-  stand.figure('killed', `${struck} of ${schedule.length}`);
+  stand.figure('killed', `${clients} clients and ${members} members in ${Math.round(seconds)} s`);
   stand.expect(struck > 0, 'nobody was killed');
   stand.figure('locks taken, numbers counted', `${count('acquire')}, ${count('write')} acknowledged`);
   stand.figure('all served after the last', `${Math.round(settledMs)} ms`);

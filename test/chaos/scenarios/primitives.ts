@@ -1,28 +1,47 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../../src/index.js';
-import { livesOf, livesRightBelow } from '../../history/lives.js';
-import { operationsOf } from '../../history/record.js';
+import { type Life, livesOf, livesRightBelow } from '../../history/lives.js';
+import { type Operation, operationsOf } from '../../history/record.js';
+import type { Evidence } from '../../workload/workload.js';
 import { range } from '../nemesis/targets.js';
 import { Rig } from '../rig/rig.js';
 import { namespace } from '../stage.js';
+import { agesOf, estatesIn } from './estates.js';
 import type { Scenario, Stand } from './scenario.js';
-import { deaths, deathsOfMembers, playUnderFaults } from './under-faults.js';
-import { ending, guardMs, until } from './until.js';
+import { deaths, playUnderFaults } from './under-faults.js';
+import { ending, guardMs } from './until.js';
+
+/** How much later than its TTL a lease may end when nobody is elected: the store looks now and then, and so do we. */
+const expiryMs = 3_000;
+
+/** Who stands in line for so much longer is not about to leave it. */
+const settledMs = 500;
 
 const pace = { lengthMs: [100, 2_500], pauseMs: [0, 800] } as const;
 
 export const permits: Scenario = {
   number: 24,
-  title: 'A semaphore of 20 clients that are killed and stopped: never more permits than there are',
+  title:
+    'A semaphore of five, 20 clients that are killed and stopped: never more permits than there are, none kept by the dead',
   tier: 'P',
   needs: [],
   /** Seconds. */
   repetitions: { full: 60, tenth: 8 },
   async run(stand, seconds) {
-    await playUnderFaults(stand, {
-      ...{ workload: 'semaphore', clients: 5, desks: 4, ttlMs: 2_000, seconds, ...pace },
+    const ttlMs = 2_000;
+    const { evidence, elections } = await playUnderFaults(stand, {
+      ...{ workload: 'permits-of-five', clients: 5, desks: 4, ttlMs, seconds, ...pace },
       nemeses: deaths,
     });
+    const ages = agesOf(estatesIn(evidence, 'semaphore/'));
+    stand.spread(`permits of the dead free again, TTL ${ttlMs} ms`, ages);
+    stand.figure('elections meanwhile', elections);
+    // A new leader would have prolonged them.
+    if (elections === 0)
+      stand.expect(
+        ages.every((ms) => ms <= ttlMs + expiryMs),
+        'permits of a client that was killed were kept',
+      );
   },
 };
 
@@ -79,71 +98,54 @@ export const elections: Scenario = {
         'the leader killed',
       ],
     });
-    const tickets = livesRightBelow(livesOf(evidence.changes), `${namespace}/election/e/`);
-    const campaigns = operationsOf(evidence.entries).filter(
-      ({ call, outcome }) => call === 'campaign' && outcome === 'ok',
-    );
-    // Of those who stood next in line when the one before resigned.
-    const delays = operationsOf(evidence.entries).flatMap(({ call, outcome, input, invokedAt }) => {
-      if (call !== 'resign' || outcome !== 'ok') return [];
-      const token = input['token'] as number;
-      const gone = tickets.find(({ createRevision }) => createRevision === token);
-      const next = tickets.find(
-        ({ createRevision, deleteRevision }) =>
-          createRevision > token &&
-          createRevision < (gone?.deleteRevision ?? 0) &&
-          deleteRevision > (gone?.deleteRevision ?? 0),
-      );
-      const campaign = campaigns.find(({ output }) => output['token'] === next?.createRevision);
-      return campaign ? [campaign.returnedAt - invokedAt] : [];
-    });
-    stand.spread('failover after a resignation', delays);
+    reportResignations(stand, evidence);
+    reportSuccessions(stand, evidence);
   },
 };
 
-export const rounds: Scenario = {
-  number: 27,
-  title:
-    'Rounds of a double barrier whose parties are killed: nobody passes early, and the next round is clean',
-  tier: 'P',
-  needs: [],
-  /** Rounds. */
-  repetitions: { full: 100, tenth: 10 },
-  async run(stand, repetitions) {
-    const { evidence } = await playUnderFaults(stand, {
-      ...{ workload: 'double-barrier', clients: 5, ttlMs: 2_000, seconds: repetitions, ...pace },
-      nemeses: [
-        'a client killed',
-        'a client killed at barrier.waiting',
-        'a client killed at ticket.taken',
-        ...deathsOfMembers,
-      ],
-    });
-    const passed = operationsOf(evidence.entries).filter(
-      ({ call, outcome }) => call === 'enter' && outcome === 'ok',
-    );
-    const count = new Set(passed.map(({ output }) => output['generation'])).size;
-    stand.figure('rounds that somebody entered', count);
-    stand.expect(count > 0, 'no round was entered');
-    await untilEightPass(stand, repetitions);
-  },
-};
+const campaignsIn = (evidence: Evidence): Operation[] =>
+  operationsOf(evidence.entries).filter(({ call, outcome }) => call === 'campaign' && outcome === 'ok');
 
-/** Eight parties, round after round. */
-async function untilEightPass(stand: Stand, repetitions: number): Promise<void> {
-  const parties = 8;
-  await using rig = await Rig.start({ tier: 'loopback', members: 1, clients: 1 });
-  await using conclave = await connect({ endpoints: rig.endpoints, namespace });
-  let inside = 0;
-  for (let round = 0; round < repetitions; round++) {
-    await Promise.all(
-      range(parties).map(() =>
-        conclave.doubleBarrier('eight', { parties }).run(async () => {
-          inside++;
-          await until('all are inside', () => inside >= parties * (round + 1));
-        }),
-      ),
+const ticketsIn = ({ changes }: Evidence): Life[] =>
+  livesRightBelow(livesOf(changes), `${namespace}/election/e/`);
+
+/** Of those who stood next in line when the one before resigned. */
+function reportResignations(stand: Stand, evidence: Evidence): void {
+  const tickets = ticketsIn(evidence);
+  const campaigns = campaignsIn(evidence);
+  const delays = operationsOf(evidence.entries).flatMap(({ call, outcome, input, invokedAt }) => {
+    if (call !== 'resign' || outcome !== 'ok') return [];
+    const token = input['token'] as number;
+    const gone = tickets.find(({ createRevision }) => createRevision === token);
+    const next = tickets.find(
+      ({ createRevision, deleteRevision }) =>
+        createRevision > token &&
+        createRevision < (gone?.deleteRevision ?? 0) &&
+        deleteRevision > (gone?.deleteRevision ?? 0),
     );
-    stand.expect(inside === parties * (round + 1), `round ${round}: ${inside} have been inside`);
+    const campaign = campaigns.find(({ output }) => output['token'] === next?.createRevision);
+    return campaign ? [campaign.returnedAt - invokedAt] : [];
+  });
+  stand.spread('failover after a resignation', delays);
+}
+
+/** Of leaders that were killed while others stood in line: how long it took, and how much of that after their lease. */
+function reportSuccessions(stand: Stand, evidence: Evidence): void {
+  const tickets = ticketsIn(evidence);
+  const campaigns = campaignsIn(evidence);
+  const [delays, reactions]: [number[], number[]] = [[], []];
+  for (const { process, diedAt, ticket } of estatesIn(evidence, 'election/e/')) {
+    const hasLed = campaigns.some(({ output }) => output['token'] === ticket.createRevision);
+    const others = tickets.filter(
+      (each) => each.createdAt < ticket.deletedAt && each.deletedAt > ticket.deletedAt + settledMs,
+    );
+    if (!hasLed || others.length === 0) continue;
+    const next = campaigns.find(({ returnedAt }) => returnedAt > diedAt);
+    stand.expect(next !== undefined, `${process} was killed while it led, and nobody has led since`);
+    if (!next) continue;
+    delays.push(next.returnedAt - diedAt);
+    reactions.push(Math.max(0, next.returnedAt - ticket.deletedAt));
   }
+  stand.spread('failover after the leader was killed', delays);
+  stand.spread('of that after its lease had ended', reactions);
 }

@@ -1,118 +1,89 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type Conclave, type Delivery } from '../../../src/index.js';
+import { operationsOf } from '../../history/record.js';
 import { Random } from '../../../src/testing/random.js';
-import { livesOf, livesRightBelow } from '../../history/lives.js';
-import { range } from '../nemesis/targets.js';
-import { client, from, member } from '../rig/node.js';
-import { Rig } from '../rig/rig.js';
-import { Recorder } from '../recorder.js';
-import { namespace } from '../stage.js';
-import type { Scenario } from './scenario.js';
-import { deaths, deathsOfMembers, playUnderFaults } from './under-faults.js';
-import { until } from './until.js';
+import { storedJobs } from '../../workload/stored-jobs.js';
+import { judge } from '../judge.js';
+import { producers, queueName } from '../loads/many-jobs.js';
+import { anyMember } from '../nemesis/targets.js';
+import { namespace, Stage } from '../stage.js';
+import { deathsIn } from './estates.js';
+import type { Scenario, Stand } from './scenario.js';
+import { deaths, deathsOfMembers, lossesIn, playUnderFaults } from './under-faults.js';
 
-const producers = 2;
-const workers = 3;
-const queueName = 'q';
-
-export const lossyQueue: Scenario = {
-  number: 23,
-  title: 'A queue whose clients lose answers with their connections: each job is put once and done once',
-  tier: 'P',
-  needs: [],
-  /** Jobs. */
-  repetitions: { full: 2_000, tenth: 200 },
-  async run(stand, repetitions) {
-    await using rig = await Rig.start({ tier: 'loopback', clients: producers + workers });
-    await using recorder = new Recorder(rig.endpoints);
-    const open = (place: number): Promise<Conclave> =>
-      connect({ endpoints: rig.endpointsFor(place), namespace, sessionTtlMs: 10_000, dialTimeoutMs: 20_000 });
-    const clients = await Promise.all(range(producers + workers).map(open));
-    const stop = new AbortController();
-    const handled: string[] = [];
-    const handle = async ({ id }: Delivery): Promise<void> => void handled.push(id);
-    const working = clients
-      .slice(producers)
-      .map((each) =>
-        each.queue(queueName).work(handle, { concurrency: 4, signal: stop.signal, onError: () => {} }),
-      );
-    const losing = loseAnswers(rig, new Random(stand.seed), stop.signal);
-    const unknown = (
-      await Promise.all(
-        clients.slice(0, producers).map((each, i) => produce(each, i, repetitions / producers)),
-      )
-    ).flat();
-    const queue = clients[0]?.queue(queueName);
-    await until('all jobs are done', async () => {
-      const state = await queue?.inspect();
-      return state && state.ready + state.running.length === 0;
-    });
-    stop.abort();
-    const lost = await losing;
-    await Promise.all(working);
-    await recorder.catchUp();
-    const jobs = livesRightBelow(livesOf(recorder.changes), `${namespace}/queue/${queueName}/job/`);
-    const ids = new Set(jobs.map(({ key }) => key));
-    stand.figure('answers lost', lost);
-    stand.figure('enqueues asked for again', unknown.length);
-    stand.figure('jobs', `${ids.size} put, ${handled.length} deliveries`);
-    stand.expect(
-      jobs.length === repetitions && ids.size === repetitions,
-      `${jobs.length} jobs, ${ids.size} ids, of ${repetitions}`,
-    );
-    stand.expect(
-      jobs.every(({ deleteRevision }) => deleteRevision < Infinity),
-      'a job was not done',
-    );
-    const done = new Set(handled);
-    stand.expect(done.size === repetitions, `${done.size} jobs of ${repetitions} were handled`);
-    await Promise.all(clients.map((each) => each.close()));
-  },
-};
-
-/** Each by an id: it is asked for again until the answer is known. @returns those that were */
-async function produce(conclave: Conclave, producer: number, count: number): Promise<string[]> {
-  const again: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const id = `${producer}-${i}`;
-    for (;;) {
-      const created = await conclave
-        .queue(queueName)
-        .enqueue(id, { id })
-        .catch(() => undefined);
-      if (created) break;
-      again.push(id);
-    }
-  }
-  return again;
-}
-
-/** Now and then those to one client, for a moment. @returns how often */
-async function loseAnswers(rig: Rig, random: Random, signal: AbortSignal): Promise<number> {
-  let times = 0;
-  while (!signal.aborted) {
-    const place = Math.floor(random.between(0, rig.clients));
-    const undo = await rig.links.loseResponses(from(range(rig.members).map(member), [client(place)]), 5);
-    await delay(random.between(5, 30));
-    await undo();
-    times++;
-    await delay(random.between(10, 150));
-  }
-  return times;
-}
+const consumers = 6;
+/** One consumer dies each so many jobs, and a member with each fifth of them. */
+const jobsPerDeath = 200;
+/** Or after so long: a slow machine does fewer jobs, among as many deaths, in about five minutes. */
+const deathPauseMs = 2_300;
+/** Clients of a process: it has as many jobs in its hands. */
+const desks = 2;
 
 export const queueUnderFaults: Scenario = {
   number: 22,
   title: 'A queue whose clients and members are killed: nothing acknowledged is lost, nothing is done twice',
   tier: 'L',
   needs: [],
-  /** Seconds. */
-  repetitions: { full: 240, tenth: 20 },
-  async run(stand, seconds) {
+  /** Jobs. */
+  repetitions: { full: 20_000, tenth: 2_000 },
+  async run(stand, repetitions) {
+    await killConsumers(stand, repetitions);
     for (const workload of ['queue', 'priority-queue', 'retry-queue'])
       await playUnderFaults(stand, {
-        ...{ workload, clients: 5, desks: 2, ttlMs: 3_000, seconds: seconds / 3 },
+        ...{ workload, clients: 5, desks: 2, ttlMs: 3_000, seconds: Math.max(6, repetitions / 500) },
         ...{ nemeses: [...deaths, ...deathsOfMembers], lengthMs: [100, 1_500], pauseMs: [0, 500] },
       });
   },
 };
+
+async function killConsumers(stand: Stand, repetitions: number): Promise<void> {
+  const { seed } = stand;
+  const random = new Random(seed).split(2);
+  await using stage = await Stage.start({
+    ...{ workload: 'many-jobs', tier: 'loopback', clients: producers + consumers, desks, ttlMs: 5_000, seed },
+  });
+  const bodies = `${namespace}/queue/${queueName}/job/`;
+  let put = 0;
+  stage.recorder.onChange(({ key, version }) => {
+    if (version === 1 && key.startsWith(bodies)) put++;
+  });
+  const startedAt = performance.now();
+  let members = 0;
+  for (let kills = 1; kills <= repetitions / jobsPerDeath; kills++) {
+    const patience = performance.now() + deathPauseMs;
+    while (put < kills * jobsPerDeath && performance.now() < patience) await delay(20);
+    const place = producers + Math.floor(random.between(0, consumers));
+    await stage.rig.client(place)?.kill();
+    if (kills % 5 === 0) {
+      const member = await anyMember.aim(stage, random);
+      await stage.rig.cluster.kill(member);
+      await delay(random.between(100, 1_000));
+      await stage.rig.cluster.restart(member);
+      members++;
+    }
+    await stage.revive(place);
+  }
+  stand.figure(
+    'jobs put',
+    `${put} of ${repetitions} in ${Math.round((performance.now() - startedAt) / 1_000)} s`,
+  );
+  stand.add([...(await stage.settle()).violations, ...(await stage.end())]);
+  const evidence = await stage.evidence();
+  stand.add(judge(stage.workload, evidence));
+  const jobs = storedJobs(evidence.changes, namespace, queueName);
+  const done = jobs.filter(({ claims }) => claims.filter(({ end }) => end === 'done').length === 1);
+  const again = jobs.reduce((sum, { claims }) => sum + Math.max(0, claims.length - 1), 0);
+  const dead = deathsIn(evidence.entries).length;
+  const acks = operationsOf(evidence.entries).filter(
+    ({ call, outcome }) => call === 'ack' && outcome === 'ok',
+  );
+  stand.figure('consumers and members killed', `${dead}, ${members}`);
+  stand.figure('jobs', `${jobs.length} put, ${done.length} done, ${acks.length} acknowledged for sure`);
+  stand.figure('delivered again', again);
+  stand.expect(done.length === jobs.length, `${jobs.length - done.length} jobs were not done exactly once`);
+  const losses = lossesIn(evidence.entries).length;
+  stand.expect(
+    again <= desks * dead + losses,
+    `${again} deliveries again, by ${dead} deaths and ${losses} losses`,
+  );
+  stage.conclude(evidence, stand.violations);
+}
