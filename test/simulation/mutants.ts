@@ -23,6 +23,6 @@ export const mutants: readonly Mutant[] = [
     ],
     workload: 'mutex',
     size: 'micro',
-    seed: 1,
+    seed: 155,
   },
 ];
