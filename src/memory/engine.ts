@@ -103,6 +103,11 @@ export class Engine {
     return true;
   }
 
+  /** How long it has, to the millisecond (`leaseTimeToLive` answers in whole seconds); undefined if there is no such lease. */
+  leaseLeftMs(id: bigint): number | undefined {
+    return this.#lessor.leftMs(id);
+  }
+
   /** Starts every lease's TTL again, as a change of the leader does. */
   extendLeases(): void {
     this.#lessor.extendAll();

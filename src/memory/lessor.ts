@@ -86,6 +86,11 @@ export class Lessor {
     }
   }
 
+  leftMs(id: bigint): number | undefined {
+    const lease = this.#leases.get(id);
+    return lease && Math.max(0, lease.expiresAt - this.#runtime.now());
+  }
+
   timeToLive(id: bigint): { ttlSeconds: number; grantedTtlSeconds: number; keys: readonly Uint8Array[] } {
     const lease = this.#leases.get(id);
     if (lease === undefined) return { ttlSeconds: -1, grantedTtlSeconds: 0, keys: [] };

@@ -2,6 +2,7 @@ import { Conclave, get, isConclaveError, type Hold } from '../../src/index.js';
 import type { Peer, World } from '../../src/testing/index.js';
 import type { Random } from '../../src/testing/random.js';
 import type { Change, Entry } from '../history/record.js';
+import { overtrust } from './lease-judge.js';
 import { Scribe } from '../workload/scribe.js';
 import type { Desk, Workload } from '../workload/workload.js';
 
@@ -88,6 +89,13 @@ export class SimulatedClient {
       report('S1', `${name} holds ${hold.key} (token ${hold.fencingToken}), gone by revision ${revision}`);
     }
     this.#gone.clear();
+  }
+
+  /** Whatever was answered to it, and when. */
+  judgeLease(): void {
+    const { world, clockRate, report } = this.#parts;
+    const wrong = overtrust(world, this.peer, this.#conclave, clockRate);
+    if (wrong !== undefined) report('S3', wrong);
   }
 
   /** What remains to be done by one of all when they have ended. */

@@ -48,7 +48,7 @@ export type Fault = Timed &
       })
     | (By & {
         readonly do: 'delayRequest' | 'delayReply';
-        readonly method: Method;
+        readonly method: Method | 'keepAlive';
         readonly nth: number;
         readonly isSilent: boolean;
         readonly lateMs: number;
@@ -181,8 +181,9 @@ export function drawFault(random: Random, { kinds, clients, lengthMs }: FaultSco
     case 'repeat':
       return { at, by, do: what, method: chance(0.1) ? 'keepAlive' : pick(methods), ...request };
     case 'delayRequest':
-    case 'delayReply':
       return { at, by, do: what, method: pick(methods), ...request };
+    case 'delayReply':
+      return { at, by, do: what, method: chance(0.3) ? 'keepAlive' : pick(methods), ...request };
     case 'ambush':
       return { at, by, forMs, do: what, probe: pick(probes), sudden: pick(suddens) };
     case 'silence':

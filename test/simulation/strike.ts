@@ -133,14 +133,14 @@ type Mishap = Extract<Fault, { readonly nth: number }>;
 
 function befall({ method, nth, isSilent, lateMs, ...fault }: Mishap, peer: Peer, world: World): void {
   const aim = { method, nth, isSilent };
-  // A renewal is no request of its own: it cannot be repeated.
   if (fault.do === 'loseRequest') world.dropRequest(peer, aim);
+  else if (fault.do === 'delayReply') world.delayReply(peer, { ...aim, ms: lateMs });
+  // A renewal is no request of its own: it cannot be repeated, nor overtaken.
   else if (fault.do === 'loseReply' || method === 'keepAlive') world.dropReply(peer, aim);
   else {
     const late = { ...aim, method: method satisfies Method, ms: lateMs };
     if (fault.do === 'repeat') world.repeatRequest(peer, late);
-    else if (fault.do === 'delayRequest') world.delayRequest(peer, late);
-    else world.delayReply(peer, late);
+    else world.delayRequest(peer, late);
   }
 }
 

@@ -16,6 +16,20 @@ export const leaseMutants: readonly Mutant[] = [
     seed: 507,
   },
   {
+    name: 'the deadline is counted from the answer',
+    edits: [
+      {
+        file: 'src/store/keep-alive.ts',
+        find: 'lease.listener.renewed({ sentAt: sent.at, sentAtWall: sent.atWall, ttlSeconds });',
+        replace:
+          'lease.listener.renewed({ sentAt: this.#runtime.now(), sentAtWall: this.#runtime.wallNow(), ttlSeconds });',
+      },
+    ],
+    workload: 'mutex',
+    size: 'micro',
+    seed: 1,
+  },
+  {
     name: 'isHeld does not look at the clock',
     edits: [
       {
