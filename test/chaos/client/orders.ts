@@ -30,6 +30,10 @@ export interface Aim {
 /** What the run says to a client process. */
 export type Order =
   | { readonly order: 'aim'; readonly aim: Aim }
+  /** The wall clock is so much ahead from now on. */
+  | { readonly order: 'jump'; readonly aheadMs: number }
+  /** Give back all memory that is not needed. */
+  | { readonly order: 'collect' }
   /** Begin no further round; all that is held is given back. */
   | { readonly order: 'rest' }
   /** Do what remains to be done by one of all when all rest. */
@@ -39,7 +43,9 @@ export type Order =
 
 /** What a client process says to the run. */
 export type Report =
-  | { readonly report: 'ready' | 'rested' | 'finished' }
+  | { readonly report: 'ready' | 'rested' | 'finished' | 'collected' }
+  /** All is closed; so many timers still run. */
+  | { readonly report: 'closed'; readonly timers: number }
   /** A desk has come to the good end of a round. */
   | { readonly report: 'round'; readonly desk: number }
   | { readonly report: 'passed'; readonly probe: string };

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cgroupLacks } from './cgroup.js';
 
 /** What the machine has to allow. */
-export type Tool = 'netns' | 'strace' | 'freezer' | 'cpu quota';
+export type Tool = 'netns' | 'strace' | 'freezer' | 'cpu quota' | 'gcc';
 
 const found = new Map<Tool, string | undefined>();
 
@@ -19,6 +19,8 @@ function probe(tool: Tool): string | undefined {
       return notRoot() ?? missing('ip', 'nft', 'nsenter', 'python3') ?? networksRefused();
     case 'strace':
       return notRoot() ?? missing('strace');
+    case 'gcc':
+      return notX64() ?? missing('gcc');
     case 'freezer':
       return notRoot() ?? cgroupLacks('freezer');
     case 'cpu quota':
@@ -28,6 +30,11 @@ function probe(tool: Tool): string | undefined {
 
 function notRoot(): string | undefined {
   return process.getuid?.() === 0 ? undefined : 'needs root';
+}
+
+/** Where system calls are as the clock shim knows them. */
+function notX64(): string | undefined {
+  return process.platform === 'linux' && process.arch === 'x64' ? undefined : 'needs Linux on x64';
 }
 
 function missing(...programs: readonly string[]): string | undefined {
