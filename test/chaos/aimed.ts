@@ -20,7 +20,7 @@ const patienceMs = 3_000;
 
 /** Faults that a client does to itself when it passes a point: `a client killed at hold.granted`. */
 export function aimedNemeses(stage: Stage): readonly Nemesis[] {
-  return tender.flatMap((probe) => [stopped(stage, probe), killed(stage, probe)]);
+  return [...tender.flatMap((probe) => [stopped(stage, probe), killed(stage, probe)]), jumping(stage)];
 }
 
 const aimed = /^a client (killed|stopped) at (\S+)$/;
@@ -63,6 +63,21 @@ function killed(stage: Stage, probe: string): Nemesis {
       await player.disarm(); // or it would die when nobody takes its place
       if (player.launched.isRunning) throw new MissedError(`${player.name} has not come by ${probe}`);
       return () => stage.revive(player.place);
+    },
+  };
+}
+
+const jumpMs = 30_000;
+
+/** To another time, and back in the end. */
+function jumping(stage: Stage): Nemesis {
+  return {
+    name: 'the wall clock of a client jumps',
+    needs: [],
+    async begin({ rig }, random) {
+      const player = stage.player(pick(random, range(rig.clients)));
+      player.jump(Math.round(random.between(-jumpMs, jumpMs)));
+      return async () => player.jump(0);
     },
   };
 }

@@ -7,6 +7,15 @@ import type { Rig } from './rig/rig.js';
 
 const program = join(import.meta.dirname, 'client/main.js');
 
+/** Of several looks. */
+export interface Footprint {
+  /** The least. */
+  readonly megabytes: number;
+  /** The fewest that were open. */
+  readonly sockets: number;
+  readonly mostSockets: number;
+}
+
 /** A client process of a run, as the run sees it. */
 export class Player {
   readonly name: string;
@@ -19,6 +28,8 @@ export class Player {
   readonly #reports = new Set<Report['report']>();
   #disarmed = 0;
   #errors = '';
+  #collections = 0;
+  #timersLeft: number | undefined;
 
   private constructor(place: number, options: ClientOptions, launched: Launched) {
     this.name = options.name;
@@ -75,8 +86,26 @@ export class Player {
     }
   }
 
-  /** What it takes: memory in MB, open sockets. */
-  get footprint(): { readonly megabytes: number; readonly sockets: number } {
+  jump(aheadMs: number): void {
+    this.#order({ order: 'jump', aheadMs });
+  }
+
+  /** What it takes at the least: looked at several times, each time when it has given back what it does not need. */
+  async footprint(): Promise<Footprint> {
+    const samples: Pick<Footprint, 'megabytes' | 'sockets'>[] = [];
+    for (let times = 0; times < 6; times++) {
+      const before = this.#collections;
+      this.#order({ order: 'collect' });
+      while (this.#collections === before && this.launched.isRunning) await delay(10);
+      await delay(300);
+      samples.push(this.#footprintNow);
+    }
+    const all = (of: 'megabytes' | 'sockets'): number[] => samples.map((each) => each[of]);
+    const sockets = Math.min(...all('sockets'));
+    return { megabytes: Math.min(...all('megabytes')), sockets, mostSockets: Math.max(...all('sockets')) };
+  }
+
+  get #footprintNow(): Pick<Footprint, 'megabytes' | 'sockets'> {
     const { pid } = this.launched;
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
     const files = readdirSync(`/proc/${pid}/fd`).map((file) => linkOf(`/proc/${pid}/fd/${file}`));
@@ -114,6 +143,8 @@ export class Player {
     if (ended === undefined)
       return `${this.name} has not ended ${limitMs} ms after it was told to${this.#said()}`;
     const { code, signal } = ended;
+    if (this.#timersLeft !== 0 && code === 0)
+      return `${this.name} has closed all, and ${String(this.#timersLeft)} timers still run`;
     return code === 0 ? undefined : `${this.name} has ended with ${String(signal ?? code)}${this.#said()}`;
   }
 
@@ -141,6 +172,8 @@ export class Player {
   #hear(report: Report): void {
     this.#reports.add(report.report);
     if (report.report === 'disarmed') this.#disarmed++;
+    if (report.report === 'collected') this.#collections++;
+    if (report.report === 'closed') this.#timersLeft = report.timers;
     if (report.report === 'round') this.#rounds[report.desk] = (this.#rounds[report.desk] ?? 0) + 1;
     if (report.report === 'passed') this.#passed.push(report.probe);
   }

@@ -88,6 +88,7 @@ export async function suffer(stage: Stage, options: RunOptions): Promise<Struck[
 /** What judges of workloads know some faults by. */
 const kindsOf: Readonly<Record<string, readonly string[]>> = {
   'out of space': ['noSpace'],
+  'the wall clock of a client jumps': ['jumpWall'],
   'the disk of the leader stalled': ['expire'],
 };
 

@@ -28,6 +28,8 @@ export interface StageOptions {
   /** Disks are written as in production. @default false */
   readonly fsync?: boolean;
   readonly members?: 1 | 3;
+  /** What the command of each member begins with: see `MemberClocks`. */
+  readonly enter?: readonly (readonly string[])[];
   /** How fast the clock of the client at each place goes. @default 1 */
   readonly clockRates?: readonly number[];
   /** Aims of each process, from its start on. */
@@ -67,8 +69,8 @@ export class Stage implements Scene, AsyncDisposable {
   /** Resolves when all clients play. */
   static async start(options: StageOptions): Promise<Stage> {
     const workload = await workloadNamed(options.workload);
-    const { tier, clients = 3, flags = [], fsync = false, members = 3, seed } = options;
-    const rig = await Rig.start({ tier, clients, flags, fsync, members, seed });
+    const { tier, clients = 3, flags = [], fsync = false, members = 3, enter = [], seed } = options;
+    const rig = await Rig.start({ tier, clients, flags, fsync, members, enter, seed });
     const stage = new Stage({ ...options, clients }, workload, rig);
     try {
       for (let place = 0; place < clients; place++) await stage.revive(place);

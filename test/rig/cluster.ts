@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly rootPassword?: string;
   /** Disks are written as in production, for faults of disks to have an effect. @default false */
   readonly fsync?: boolean;
+  /** What the command of each member begins with, if they do not live elsewhere. */
+  readonly enter?: readonly (readonly string[])[];
   /** Members live elsewhere than on free loopback ports. */
   readonly housing?: Housing;
 }
@@ -83,7 +85,7 @@ export class Cluster implements AsyncDisposable {
         ...tlsFlags(options),
         ...(options.flags ?? []),
       ];
-      return new Member(programOf(version), join(directory, name), flags, housing?.enter[i]);
+      return new Member(programOf(version), join(directory, name), flags, (housing ?? options).enter?.[i]);
     });
     process.once('exit', this.#onExit);
   }

@@ -1,6 +1,8 @@
 // A client process of a run: plays a workload until it is told to end, killed or stopped. See player.ts for who starts it.
 import { once, setMaxListeners } from 'node:events';
 import { workloadNamed } from '../loads.js';
+import { Clock } from './clock.js';
+import { collectGarbage } from './memory.js';
 import type { Aim, ClientOptions, Order, Report } from './orders.js';
 import { PaperFile } from './paper.js';
 import { Probes, standStill } from './probes.js';
@@ -40,6 +42,7 @@ const act = ({ act, probe }: Aim): void => {
 const probes = new Probes(act);
 for (const aim of options.aims) probes.aim(aim);
 
+const clock = new Clock(options.clockRate);
 const seats = Array.from({ length: options.desks }, (_, index) => {
   const onRound = (): void => say({ report: 'round', desk: index });
   return new Seat({
@@ -48,6 +51,7 @@ const seats = Array.from({ length: options.desks }, (_, index) => {
     workload,
     paper,
     stopping: stopping.signal,
+    runtime: clock.runtime(probes.pass),
     probe: probes.pass,
     onRound,
   });
@@ -62,6 +66,11 @@ process.on('message', (order: Order) => {
     case 'disarm':
       probes.disarm();
       return say({ report: 'disarmed' });
+    case 'jump':
+      return clock.jump(order.aheadMs);
+    case 'collect':
+      collectGarbage();
+      return say({ report: 'collected' });
     case 'rest':
       return stopping.abort(new Error('the run ends'));
     case 'finish':
@@ -84,5 +93,6 @@ await Promise.all(seats.map((seat) => seat.play()));
 say({ report: 'rested' });
 if (!ending.signal.aborted) await once(ending.signal, 'abort');
 await Promise.all(seats.map((seat) => seat.close()));
+say({ report: 'closed', timers: clock.timers });
 // From here on only what the library left behind could keep this process alive.
 process.disconnect();

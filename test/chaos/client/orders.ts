@@ -32,6 +32,10 @@ export type Order =
   | { readonly order: 'aim'; readonly aim: Aim }
   /** Forget where to stop or to die. */
   | { readonly order: 'disarm' }
+  /** The wall clock is so much ahead from now on. */
+  | { readonly order: 'jump'; readonly aheadMs: number }
+  /** Give back all memory that is not needed. */
+  | { readonly order: 'collect' }
   /** Begin no further round; all that is held is given back. */
   | { readonly order: 'rest' }
   /** Do what remains to be done by one of all when all rest. */
@@ -41,7 +45,9 @@ export type Order =
 
 /** What a client process says to the run. */
 export type Report =
-  | { readonly report: 'ready' | 'disarmed' | 'rested' | 'finished' }
+  | { readonly report: 'ready' | 'disarmed' | 'rested' | 'finished' | 'collected' }
+  /** All is closed; so many timers still run. */
+  | { readonly report: 'closed'; readonly timers: number }
   /** A desk has come to the good end of a round. */
   | { readonly report: 'round'; readonly desk: number }
   | { readonly report: 'passed'; readonly probe: string };

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Conclave, type Hold, isConclaveError } from '../../../src/index.js';
-import { type Runtime, systemRuntime } from '../../../src/base/runtime.js';
+import type { Runtime } from '../../../src/base/runtime.js';
 import { EtcdTransport } from '../../../src/etcd/transport.js';
 import { Random } from '../../../src/testing/random.js';
 import { type Paper, Scribe } from '../../workload/scribe.js';
@@ -14,6 +14,7 @@ export interface SeatParts {
   readonly workload: Workload;
   readonly paper: Paper;
   readonly stopping: AbortSignal;
+  readonly runtime: Runtime;
   readonly probe: (name: string) => void;
   /** Called at the good end of a round. */
   readonly onRound: () => void;
@@ -29,10 +30,9 @@ export class Seat {
   #claims: { readonly on: string; readonly hold: Hold }[] = [];
 
   constructor(parts: SeatParts) {
-    const { options, index, paper, probe } = parts;
+    const { options, index, paper, runtime } = parts;
     const name = options.desks === 1 ? options.name : `${options.name}/${index}`;
     const { endpoints, namespace, dialTimeoutMs } = options;
-    const runtime = { ...paced(options.clockRate), probe };
     this.#parts = parts;
     this.#scribe = new Scribe(name, paper);
     this.#random = new Random(options.seed).split(index);
@@ -105,16 +105,6 @@ export class Seat {
       probe,
     };
   }
-}
-
-/** The system's, with a monotonic clock that goes at another rate. */
-function paced(rate: number): Runtime {
-  if (rate === 1) return systemRuntime;
-  return {
-    ...systemRuntime,
-    now: () => systemRuntime.now() * rate,
-    setTimer: (ms, ...rest) => systemRuntime.setTimer(ms / rate, ...rest),
-  };
 }
 
 function describe(error: unknown): string {

@@ -26,6 +26,8 @@ export interface RigOptions {
   readonly flags?: readonly string[];
   /** Disks are written as in production; faults of disks need it. @default false */
   readonly fsync?: boolean;
+  /** What the command of each member begins with, on the loopback tier: see `MemberClocks`. */
+  readonly enter?: readonly (readonly string[])[];
   /** @default the installed one */
   readonly version?: NonNullable<ClusterOptions['version']>;
   /** Of the chance with which packets are late or come twice. @default 1 */
@@ -72,9 +74,15 @@ export class Rig implements AsyncDisposable {
       version = 'installed',
       fsync = false,
       flags = [],
+      enter = [],
     } = options;
     const prepare = tier === 'netns' ? inNamespaces : onLoopback;
-    const ground = await prepare({ members, clients, seed, cluster: { members, version, fsync, flags } });
+    const ground = await prepare({
+      members,
+      clients,
+      seed,
+      cluster: { members, version, fsync, flags, enter },
+    });
     try {
       const statuses = await Promise.all(
         ground.cluster.endpoints.map((endpoint) => statusByGateway(endpoint, 10_000)),
@@ -117,6 +125,7 @@ export class Rig implements AsyncDisposable {
       case 'three members':
         return this.members === 3 ? undefined : 'needs three members';
       case 'strace':
+      case 'gcc':
       case 'freezer':
       case 'cpu quota':
         return lacks(need);

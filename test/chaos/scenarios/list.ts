@@ -1,9 +1,10 @@
 import { positiveControls } from '../controls.js';
+import { clocks } from './clocks.js';
 import { earlyRevoke } from './early-revoke.js';
 import { halfOpen } from './half-open.js';
 import { outOfSpace } from './out-of-space.js';
 import { kills, manyKills } from './kills.js';
-import { allKilled, clocks, compactions, leaderless, rollingRestart, soak } from './long.js';
+import { allKilled, compactions, leaderless, rollingRestart, soak } from './long.js';
 import { lossyNetwork } from './lossy-network.js';
 import { lossyQueue } from './lossy-queue.js';
 import { lostAnswers } from './lost-answers.js';

@@ -5,6 +5,7 @@ import { monotonicMs } from '../client/paper.js';
 import { replaceMember } from '../../rig/replace-member.js';
 import { judge } from '../judge.js';
 import { anyClient, range } from '../nemesis/targets.js';
+import type { Footprint } from '../player.js';
 import { Rig } from '../rig/rig.js';
 import { type RunOptions, suffer } from '../run.js';
 import { namespace, Stage } from '../stage.js';
@@ -12,22 +13,6 @@ import { agesOf, estatesIn } from './estates.js';
 import type { Scenario } from './scenario.js';
 import { judgeWakeUps } from './wake-ups.js';
 import { deathsOfMembers, lossesIn, playUnderFaults } from './under-faults.js';
-
-export const clocks: Scenario = {
-  number: 14,
-  title:
-    'Clients whose clocks go twice as fast, half as fast, and a fifth faster, cut off and stopped: all is fenced',
-  tier: 'L',
-  needs: [],
-  /** Seconds. */
-  repetitions: { full: 120, tenth: 12 },
-  async run(stand, seconds) {
-    await playUnderFaults(stand, {
-      ...{ workload: 'register', clients: 6, clockRates: [0.5, 2, 1.2, 1, 0.5, 0.5], ttlMs: 3_000, seconds },
-      ...{ nemeses: ['the holder stopped', 'the holder cut off from all members'], lengthMs: [3_000, 6_000] },
-    });
-  },
-};
 
 export const allKilled: Scenario = {
   number: 17,
@@ -198,16 +183,25 @@ export const soak: Scenario = {
     await using stage = await Stage.start(options);
     await suffer(stage, { ...options, seconds: minutes * 15 });
     stand.add((await stage.settle()).violations);
-    const before = stage.players.map(({ footprint }) => footprint);
+    const footprints = (): Promise<Footprint[]> => Promise.all(stage.players.map((each) => each.footprint()));
+    const before = await footprints();
     await suffer(stage, { ...options, seed: seed + 1, seconds: minutes * 45 });
     stand.add((await stage.settle()).violations);
-    const after = stage.players.map(({ footprint }) => footprint);
-    const growth = (of: 'megabytes' | 'sockets'): number[] =>
-      after.map((each, i) => Math.round(each[of] - (before[i]?.[of] ?? 0)));
-    stand.figure('memory grown by, MB', growth('megabytes').join(', '));
-    stand.figure('sockets more', growth('sockets').join(', '));
-    stand.expect(Math.max(...growth('megabytes')) < 20 + 10 * desks, 'memory grows');
-    stand.expect(Math.max(...growth('sockets')) <= 2 * desks, 'connections are left open');
+    const growth = async (): Promise<{ readonly megabytes: number[]; readonly sockets: number[] }> => {
+      const after = await footprints();
+      const megabytes = after.map((each, i) => Math.round(each.megabytes - (before[i]?.megabytes ?? 0)));
+      return { megabytes, sockets: after.map((each, i) => each.sockets - (before[i]?.mostSockets ?? 0)) };
+    };
+    // In the first minutes it still grows: code is compiled, buffers find their size.
+    const mostMegabytes = minutes >= 20 ? 20 : 40;
+    const isFine = ({ megabytes, sockets }: Awaited<ReturnType<typeof growth>>): boolean =>
+      Math.max(...megabytes) < mostMegabytes && Math.max(...sockets) <= 2 * desks;
+    // Connections that were broken may still be about to end.
+    let grown = await growth();
+    for (let times = 0; times < 10 && !isFine(grown); times++) grown = await growth();
+    stand.figure('memory grown by, MB', grown.megabytes.join(', '));
+    stand.figure('sockets more', grown.sockets.join(', '));
+    stand.expect(isFine(grown), 'memory grows, or connections are left open');
     stand.add(await stage.end());
     const evidence = await stage.evidence();
     stand.add(judge(stage.workload, evidence));
