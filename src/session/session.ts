@@ -53,6 +53,8 @@ export class Session {
   #deadlineTimer: Timer | undefined;
   #renewalWaiters: (() => void)[] = [];
   #askedForRenewal = false;
+  /** There is a new leader, who has not renewed the lease yet: the one before may have done so without effect. */
+  #isDoubted = false;
   #ticketCounter = 0;
 
   /**
@@ -92,6 +94,7 @@ export class Session {
     });
     this.#kept = store.lease.keep(leaseId, deadline, {
       renewed: (renewal) => this.#renewed(renewal),
+      doubted: () => void (this.#isDoubted = true),
       gone: onGone,
       mayRenew: () => this.isAlive(),
     });
@@ -127,7 +130,7 @@ export class Session {
    */
   isValid(): boolean {
     if (!this.isAlive()) return false;
-    if (!this.#deadline.isSuspect()) return true;
+    if (!this.#deadline.isSuspect() && !this.#isDoubted) return true;
     if (!this.#askedForRenewal) {
       this.#askedForRenewal = true;
       this.#kept.renewNow();
@@ -227,6 +230,7 @@ export class Session {
     // Too late is too late, even if the answer says otherwise: somebody may have been told already.
     if (!this.isAlive()) return;
     this.#deadline.renewed(renewal);
+    this.#isDoubted = false;
     if (this.#askedForRenewal) this.#runtime.probe('session.recovered');
     this.#askedForRenewal = false;
     this.#scheduleDeadline();

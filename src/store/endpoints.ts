@@ -21,6 +21,8 @@ export class Endpoints {
   #all: readonly Health[];
   #current: Health;
   #highestTerm = 0n;
+  /** Called when a member has answered in a higher raft term than any before: there is a new leader. */
+  onNewTerm: () => void = () => {};
 
   constructor(runtime: Runtime, endpoints: readonly string[]) {
     this.#runtime = runtime;
@@ -71,7 +73,10 @@ export class Endpoints {
    * etcd 3.4.23: a stalled former leader "renewed" leases that the new one let expire.
    */
   sawTerm(term: bigint): boolean {
-    if (term > this.#highestTerm) this.#highestTerm = term;
+    const isNew = term > this.#highestTerm;
+    const isFirst = this.#highestTerm === 0n;
+    if (isNew) this.#highestTerm = term;
+    if (isNew && !isFirst) this.onNewTerm();
     return term >= this.#highestTerm;
   }
 

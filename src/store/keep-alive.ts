@@ -28,6 +28,11 @@ export interface Granted {
 
 export interface KeepAliveListener {
   renewed(renewal: Renewal): void;
+  /**
+   * There is a new leader: earlier renewals may have been answered by one that led no more, from old books. Until one is
+   * answered again nothing is certain; one is sent at once.
+   */
+  doubted?(): void;
   /** The store says the lease does not exist. The last call. */
   gone(): void;
   /** Asked before each renewal; a lease past its deadline must not be renewed: it would block the stream until revoked. */
@@ -94,6 +99,7 @@ export class KeepAlive {
     this.#transport = transport;
     this.#runtime = runtime;
     this.#endpoints = endpoints;
+    endpoints.onNewTerm = () => this.#doubt();
   }
 
   /**
@@ -130,6 +136,15 @@ export class KeepAlive {
     this.#closed = true;
     this.#leases.clear();
     this.#rest();
+  }
+
+  /** Renewals are sent in a later step: what tells of the new leader may be an answer to one. */
+  #doubt(): void {
+    for (const lease of this.#leases.values()) {
+      lease.listener.doubted?.();
+      lease.dueAt = this.#runtime.now();
+    }
+    if (this.#leases.size > 0) this.#schedule();
   }
 
   #rest(): void {
