@@ -6,6 +6,7 @@ import { connect } from '../../src/connect.js';
 import type { Hold } from '../../src/session/hold.js';
 import { Cluster } from '../rig/cluster.js';
 import { Proxy } from '../rig/proxy.js';
+import { patience } from '../rig/patience.js';
 import { aborted, figure, guardMs, outcome, recorded, type Recorded, untilWaiting } from './fixture.js';
 
 describe('on three members, a waiter keeps its place in line', () => {
@@ -45,7 +46,7 @@ describe('on three members, a waiter keeps its place in line', () => {
     const { waiters } = await holding.mutex(name).inspect();
     await fault();
     expect(granted).toEqual([]);
-    expect(hold.isHeld()).toBe(true);
+    await vi.waitFor(() => expect(hold.isHeld()).toBe(true), patience);
     const releasedAt = performance.now();
     await hold.release();
     await Promise.all(served);
