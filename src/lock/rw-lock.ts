@@ -169,6 +169,8 @@ export class WriteHold extends Hold {
     await this.continueAs(hold);
     try {
       await new Rewriter(ticket).write(reading.ticketValue(ticket.session));
+      // Nothing is granted while the session is in doubt.
+      await ticket.session.untilValid(ticket.session.signal);
       return hold;
     } catch (error) {
       // Whether others see a reader or a writer is not known: neither can be relied on.

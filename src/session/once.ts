@@ -95,6 +95,7 @@ async function attempt(
 ): Promise<OnceResult> {
   signal.throwIfAborted();
   session.assertAlive();
+  session.options.runtime.probe('once.send');
   const epoch = session.epoch.guard();
   const isFirst = compare.modRevision(receipt.key, '=', receipt.modRevision);
   try {

@@ -51,3 +51,19 @@ it('nothing is granted while it is in doubt whether the lease was renewed', asyn
   world.heal(client);
   expect((await world.run(taking)).isHeld()).toBe(true);
 });
+
+it('a writer is not a reader yet while it is in doubt whether the lease was renewed', async () => {
+  await using world = await World.open();
+  const client = await world.client({ sessionTtlMs });
+  const writer = await client.rwLock('rw').write.acquire();
+  world.leaderChange();
+  world.staleTerms(client);
+  const becoming = writer.downgrade();
+  let done = false;
+  void becoming.then(() => (done = true));
+  await world.advance(500);
+  expect((await client.rwLock('rw').inspect()).holders).toMatchObject([{ mode: 'read' }]);
+  expect(done).toBe(false);
+  world.heal(client);
+  expect((await world.run(becoming)).isHeld()).toBe(true);
+});

@@ -1,43 +1,21 @@
-import { scenarios } from '../chaos/scenarios/list.js';
-import { runScenarios, type ScenarioResult } from '../chaos/scenarios/run-scenarios.js';
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Check } from './check.js';
 
-/** The soak: goes on beside all others. */
-const soak = 29;
+const worker = fileURLToPath(new URL('clusters-worker.js', import.meta.url));
 
-/** Those of every change, in a tenth of their repetitions. */
-export async function playShortScenarios(): Promise<Check[]> {
-  const results = await runScenarios({ tier: 'P', size: 'tenth' });
-  return results.map(checkOf);
-}
-
-/** All, in full; the soak beside the others. */
-export async function playAllScenarios(): Promise<Check[]> {
-  const numbers = scenarios.filter(({ tier }) => tier === 'L').map(({ number }) => number);
-  const others = numbers.filter((number) => number !== soak);
-  const soaking = runScenarios({ tier: 'L', size: 'full', only: [soak] });
-  const results = [
-    ...(await runScenarios({ tier: 'P', size: 'full' })),
-    ...(await runScenarios({ tier: 'L', size: 'full', only: others })),
-    ...(await soaking),
-  ];
-  return results.map(checkOf);
-}
-
-function checkOf({
-  name,
-  passed,
-  repetitions,
-  figures,
-  violations,
-  seconds,
-  skipped,
-}: ScenarioResult): Check {
-  if (skipped !== undefined) return { name, state: 'skipped', reason: skipped };
-  const told = [
-    `${repetitions} repetitions, ${Math.round(seconds)} s`,
-    ...Object.entries(figures).map(([what, value]) => `${what}: ${value}`),
-    ...violations.slice(0, 5).map(({ rule, what }) => `${rule}: ${what}`),
-  ];
-  return { name, state: passed ? 'passed' : 'failed', figures: told.join('; ') };
+/**
+ * What real clusters go through, in a process of its own: their connections are not to wait for the simulation.
+ *
+ * @param isLong all scenarios in full, or those of every change in a tenth of their repetitions
+ */
+export function playScenarios(isLong: boolean): Promise<readonly Check[]> {
+  return new Promise((resolve, reject) => {
+    const child = fork(worker, [String(isLong)]);
+    child.on('message', (checks: readonly Check[]) => resolve(checks));
+    child.on('error', reject);
+    child.on('exit', (code, signal) =>
+      reject(new Error(`the process of the scenarios ended with ${code ?? signal}`)),
+    );
+  });
 }

@@ -16,8 +16,9 @@ interface Lasting {
   readonly forMs: number;
 }
 
-/** What happens to whoever comes by a probe point, in the middle of something. */
-export type Sudden = 'crash' | 'pause' | 'partition' | 'expire' | 'breakWatch';
+/** What happens to whoever comes by a probe point, in the middle of something, or to what it asks of the store next. */
+export type Sudden =
+  'crash' | 'pause' | 'partition' | 'expire' | 'breakWatch' | 'loseReply' | 'delayRequest' | 'repeat';
 
 /** Something that goes wrong, as data. */
 export type Fault = Timed &
@@ -92,31 +93,17 @@ const kinds: readonly Kind[] = [
   'leaderChange',
 ];
 
-/** Points that the code of the library passes. */
-const probes = [
-  'session.granted',
-  'ticket.take',
-  'ticket.taken',
-  'ticket.waiting',
-  'line.watching',
-  'line.filled',
-  'hold.granted',
-  'hold.release',
-  'ticket.requeued',
-  'once.done',
-  'keep-alive.send',
-  'barrier.propose',
-  'barrier.proposed',
-  'barrier.waiting',
-  'queue.claim',
-  'queue.claimed',
-  'queue.settled',
-  'queue.orphans',
-  'queue.reclaimed',
-  'queue.promoted',
-] as const;
-
-const suddens: readonly Sudden[] = ['crash', 'pause', 'pause', 'partition', 'expire', 'breakWatch'];
+const suddens: readonly Sudden[] = [
+  'crash',
+  'pause',
+  'pause',
+  'partition',
+  'expire',
+  'breakWatch',
+  'loseReply',
+  'delayRequest',
+  'repeat',
+];
 const methods: readonly Method[] = ['txn', 'txn', 'txn', 'txn', 'get', 'leaseGrant', 'leaseRevoke'];
 
 /** Some kinds only: runs that suffer from everything at once find less (swarm testing, Groce et al., 2012). */
@@ -128,11 +115,12 @@ export function drawKinds(random: Random): readonly Kind[] {
 
 export interface FaultScope {
   readonly kinds: readonly Kind[];
+  readonly probes: readonly string[];
   readonly clients: number;
   readonly lengthMs: number;
 }
 
-export function drawFault(random: Random, { kinds, clients, lengthMs }: FaultScope): Fault {
+export function drawFault(random: Random, { kinds, probes, clients, lengthMs }: FaultScope): Fault {
   const below = (end: number): number => Math.floor(random.between(0, end));
   const pick = <T>(list: readonly [T, ...T[]] | readonly T[]): T => list[below(list.length)] as T;
   const chance = (share: number): boolean => random.next() < share;

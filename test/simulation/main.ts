@@ -7,6 +7,7 @@
  * `--hunt` looks for the first seed, up to `--last-seed`, that shows each mutant with this in its name; with `--write` it is
  * written into the file of the mutant. To be done anew (`--hunt '' --write`) when the faults or the workloads have changed.
  */
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
@@ -81,14 +82,16 @@ async function playAll(only: readonly string[] | undefined): Promise<void> {
     workloads: chosen,
     isLong: long,
     seconds: seconds ?? (long ? 1_500 : 100),
+    maxSeconds: seconds === undefined ? (long ? 2_400 : 300) : 3 * seconds + 10,
     // A long run looks where nobody has looked yet.
     firstSeed: firstSeed ?? (long ? Math.floor(Date.now() / 1_000) : 1),
   });
   for (const name of only ?? []) orUsage(() => oneOf('only', name, Object.keys(all)));
   const chosenParts = Object.entries(all).filter(([name]) => only?.includes(name) ?? true);
-  // What real clusters go through is mostly waiting: in a long run all else is done meanwhile.
-  const [aside, inTurn] = long ? divide(chosenParts, ([name]) => name === 'scenarios') : [[], chosenParts];
+  // What real clusters go through is mostly waiting: all else is done meanwhile, with what they leave of the processors.
+  const [aside, inTurn] = divide(chosenParts, ([name]) => name === 'scenarios');
   const playing = Promise.all(aside.map(play));
+  if (aside.length > 0) setPriority(constants.priority.PRIORITY_LOW);
   const parts: Part[] = [];
   for (const part of inTurn) parts.push(await play(part));
   parts.push(...(await playing));

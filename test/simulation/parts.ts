@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Workload } from '../workload/workload.js';
 import type { Check } from './check.js';
-import { playAllScenarios, playShortScenarios } from './clusters.js';
+import { playScenarios } from './clusters.js';
 import { playCorpus } from './corpus.js';
 import { playTwice } from './determinism.js';
 import { killMutants } from './kill.js';
@@ -22,8 +22,10 @@ export interface PartsOptions {
   readonly root: string;
   readonly workloads: readonly Workload[];
   readonly isLong: boolean;
-  /** Of seeds, on each core. */
+  /** Of seeds, of each processor. */
   readonly seconds: number;
+  /** Of seeds, on the wall: where others need the processors, or more seeds. */
+  readonly maxSeconds: number;
   readonly firstSeed: number;
 }
 
@@ -45,10 +47,9 @@ export function partsOf({
   workloads,
   isLong,
   seconds,
+  maxSeconds,
   firstSeed,
 }: PartsOptions): Record<string, Program> {
-  // In a long run clusters have the other core all the time.
-  const processes = isLong ? 1 : Math.min(2, availableParallelism());
   const each = async (
     some: readonly Workload[],
     play: (workload: Workload) => Promise<Check>,
@@ -87,7 +88,7 @@ export function partsOf({
     scenarios: {
       title: 'Real clusters',
       text: 'Three members of etcd, clients in processes of their own, and what is done to them. Times are figures, not bounds.',
-      run: isLong ? playAllScenarios : playShortScenarios,
+      run: () => playScenarios(isLong),
     },
     seeds: {
       title: 'Seeds',
@@ -95,11 +96,11 @@ export function partsOf({
       run: () =>
         playSeeds({
           workloads,
-          processes,
+          processes: Math.min(2, availableParallelism()),
           firstSeed,
           seconds,
           atLeast: Math.min(2_000, Math.floor(20 * seconds)),
-          maxSeconds: 1.5 * seconds + 10,
+          maxSeconds,
         }),
     },
   };

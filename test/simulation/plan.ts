@@ -1,6 +1,7 @@
 import { Random } from '../../src/testing/random.js';
 import type { Workload } from '../workload/workload.js';
 import { drawFault, drawKinds, type Fault } from './faults.js';
+import { probesOf } from './probes.js';
 
 /** What a run is: all that is left to chance follows from it. Deleting faults leaves the rest as it was. */
 export interface Plan {
@@ -47,8 +48,9 @@ export function draw({ workload, clients: needed, seed, size }: PlanOptions): Pl
   const clients = Math.max(needed, whole(size.clients));
   const lengthMs = whole(size.lengthMs);
   const kinds = drawKinds(random);
+  const probes = probesOf(workload);
   const faults = Array.from({ length: whole(size.faults) }, () =>
-    drawFault(random, { kinds, clients, lengthMs }),
+    drawFault(random, { kinds, probes, clients, lengthMs }),
   );
   const hasOddClocks = random.next() < 0.3;
   const ttlMs = random.next() < 0.5 ? 2_000 : 3_000;
@@ -77,7 +79,7 @@ function cutOff(clockRates: readonly number[], at: number): Fault {
 /** Mostly none; at times longer than a lease, or than it takes to recover from anything. */
 function drawQuiet(random: Random): number {
   const chance = random.next();
-  return chance < 0.9 ? 0 : chance < 0.98 ? 4_000 : 15_000;
+  return chance < 0.94 ? 0 : chance < 0.99 ? 4_000 : 15_000;
 }
 
 /** The plan of a workload that a seed stands for. */

@@ -9,10 +9,11 @@ export interface SeedsOptions {
   /** One for each core. */
   readonly processes: number;
   readonly firstSeed: number;
+  /** Of a processor, each process. */
   readonly seconds: number;
   /** Small runs of each workload, at least. */
   readonly atLeast: number;
-  /** Where one is not reached: no longer than this. */
+  /** Where one is not reached: no longer than this, on the wall. */
   readonly maxSeconds: number;
 }
 
@@ -21,7 +22,9 @@ const worker = fileURLToPath(new URL('worker.js', import.meta.url));
 /** Plays seeds of all workloads on all cores for a while, and says what came of it. */
 export async function playSeeds(options: SeedsOptions): Promise<Check[]> {
   const { workloads, processes, firstSeed, atLeast } = options;
-  console.log(`seeds from ${firstSeed}, ${options.seconds} s on each of ${processes} cores`);
+  console.log(
+    `seeds from ${firstSeed}, ${options.seconds} s of processor time in each of ${processes} processes`,
+  );
   const jobs = Array.from({ length: processes }, (_, i) => work(options, firstSeed + i));
   const reports = (await Promise.all(jobs)).flat();
   return workloads.flatMap((workload) => {
@@ -59,7 +62,7 @@ function work(options: SeedsOptions, first: number): Promise<Report[]> {
     child.on('message', (report: Report) => reports.push(report));
     child.on('error', reject);
     // What is broken may go on for ever, within one moment of the world. Shrinking takes its time.
-    const limit = setTimeout(() => child.kill('SIGKILL'), (3 * maxSeconds + 120) * 1_000);
+    const limit = setTimeout(() => child.kill('SIGKILL'), (maxSeconds + 300) * 1_000);
     child.on('exit', (code, signal) => {
       clearTimeout(limit);
       if (code === 0 && reports.length === workloads.length) resolve(reports);

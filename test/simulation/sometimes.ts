@@ -1,35 +1,6 @@
 import type { World } from '../../src/testing/index.js';
 import type { Entry } from '../history/record.js';
-
-/** All points that the code of the library passes. */
-export const probes = [
-  'barrier.propose',
-  'barrier.proposed',
-  'barrier.waiting',
-  'barrier.withdrawn',
-  'queue.claim',
-  'queue.claimed',
-  'queue.promoted',
-  'queue.orphans',
-  'queue.reclaimed',
-  'queue.settled',
-  'ticket.requeued',
-  'hold.granted',
-  'hold.release',
-  'line.compacted',
-  'line.filled',
-  'line.watching',
-  'once.done',
-  'session.granted',
-  'ticket.rewritten',
-  'session.recovered',
-  'take.found',
-  'take.dead',
-  'ticket.take',
-  'ticket.taken',
-  'ticket.waiting',
-  'keep-alive.send',
-] as const;
+import { probes } from './probes.js';
 
 /**
  * How often something has happened, over all runs of a batch: a probe point was passed, a call came to an end (`acquire:

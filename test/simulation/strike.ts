@@ -176,5 +176,11 @@ function surprise(
       return endLeases(peer, false, scene);
     case 'breakWatch':
       return world.breakStreams(peer, 'watch');
+    case 'loseReply':
+      return void world.dropReply(peer, { method: 'txn' });
+    case 'delayRequest':
+      return void world.delayRequest(peer, { method: 'txn', ms: forMs });
+    case 'repeat':
+      return void world.repeatRequest(peer, { method: 'txn', ms: forMs });
   }
 }

@@ -78,7 +78,7 @@ export const lineMutants: readonly Mutant[] = [
     ],
     workload: 'rw-lock',
     size: 'micro',
-    seed: 4,
+    seed: 6,
   },
   {
     name: 'an upgrade does not look behind it',
