@@ -72,6 +72,19 @@ describe('I10', () => {
       expect.stringMatching(/which it never held/),
     ]);
   });
+
+  it('what somebody lost was had in exchange, by a call that ended so', () => {
+    const { client } = note;
+    const facts = { key: 'exchanged' };
+    const at = 100_000;
+    const exchange: Entry[] = [
+      { kind: 'invoke', at, client, id: 'x', call: 'acquire', on: 'it', input: {} },
+      { ...note, at: at + 1, facts },
+      { kind: 'return', at: at + 2, id: 'x', outcome: 'no', output: {}, error: 'HOLD_LOST' },
+    ];
+    expect(losses([...entries, ...exchange])).toEqual([]);
+    expect(losses([...entries, { ...note, at: at + 3, facts }, ...exchange])).toHaveLength(1);
+  });
 });
 
 describe('I9', () => {

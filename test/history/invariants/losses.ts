@@ -6,7 +6,7 @@ import type { Bounds } from './waiting.js';
 
 /**
  * I10: who loses what it holds is told (`lost`) within the bound after its ticket went, once, and nobody is told so who has
- * given it back, or never held it.
+ * given it back, or never held it. What was had in exchange may be lost before the call that asked for it has returned.
  */
 export function judgeLosses(entries: readonly Entry[], lives: readonly Life[], bounds: Bounds): Violation[] {
   const operations = operationsOf(entries);
@@ -34,8 +34,17 @@ export function judgeLosses(entries: readonly Entry[], lives: readonly Life[], b
     const wrong = wrongIn(story, bounds);
     if (wrong) complain(`${describeGrant(grant)} ${wrong}`);
   }
+  const isExchange = ({ client, at }: Note): boolean =>
+    operations.some(
+      (each) =>
+        each.error === 'HOLD_LOST' &&
+        each.client === client &&
+        each.invokedAt < at &&
+        at < each.returnedAt &&
+        each.call === 'acquire',
+    );
   for (const [key, [note]] of told)
-    if (note && !judged.has(key))
+    if (note && !judged.has(key) && !isExchange(note))
       complain(`${note.client} was told that it lost ${key}, which it never held`);
   return violations;
 }
