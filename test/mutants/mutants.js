@@ -1334,6 +1334,14 @@ export const mutants = [
     title: 'by many at once does each of them once',
   },
   {
+    name: 'once: a refusal by the epoch counts as one by the conditions',
+    file: 'src/session/once.ts',
+    find: 'if (kvs[0]?.modRevision === epoch.operand) return',
+    replace: 'return',
+    test: onceTests,
+    title: 'is done in the next epoch if its request comes after the fence of another one',
+  },
+  {
     name: 'the mark of another is removed',
     file: 'src/session/lock-delay.ts',
     find: "if: [compare.value(this.key, '=', ticketKey)], then: [remove(this.key)]",

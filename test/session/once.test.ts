@@ -106,6 +106,21 @@ describe('what is done once', () => {
 describe('a transaction that the network doubles', () => {
   const make: OnceParts = { if: [compare.createRevision('mark', '=', 0n)], then: mark.then };
 
+  it('is done in the next epoch if its request comes after the fence of another one', async () => {
+    await using world = await World.open();
+    await using at = await stage(world);
+    world.latency(at.peer, { requestMs: 3_000 });
+    const slow = onceInAnySession(at.connection, mark, never);
+    await world.advance(100); // on its way
+    world.latency(at.peer, {});
+    world.dropReply(at.peer, { method: 'txn', where: isWork });
+    await world.run(onceInAnySession(at.connection, { if: [], then: [put('another', 'x')] }, never));
+    expect(await times(world)).toBe(0);
+
+    expect(await world.run(slow)).toMatchObject({ isDone: true });
+    await expectOnce(world);
+  });
+
   it('is done once, though somebody undoes it before its copy comes', async () => {
     await using world = await World.open();
     await using at = await stage(world);
