@@ -1339,7 +1339,7 @@ export const mutants = [
     find: 'if (kvs[0]?.modRevision === epoch.operand) return',
     replace: 'return',
     test: onceTests,
-    title: 'is done in the next epoch if its request comes after the fence of another one',
+    title: 'is done in the next epoch if it comes after the fence of another one',
   },
   {
     name: 'the mark of another is removed',
