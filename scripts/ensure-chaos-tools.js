@@ -14,6 +14,7 @@ const packageOf = {
   '/usr/include/time.h': 'libc6-dev',
 };
 
+/** @param {string} what */
 const isThere = (what) => (what.startsWith('/') ? existsSync(what) : isOnPath(what));
 const missing = () => Object.entries(packageOf).filter(([what]) => !isThere(what));
 const packages = () => missing().map(([, name]) => name);
