@@ -17,6 +17,7 @@ import type {
 import { openPool } from './pool.js';
 import { asTransportError, isRpcError, toTransportError } from './rpc-error.js';
 import type { Login, Settings } from './settings.js';
+import { Sockets } from './sockets.js';
 
 /** What a call says besides its request. */
 export interface Headers {
@@ -35,7 +36,9 @@ export class Connection {
   readonly #calls: Calls;
   readonly #pool: Promise<ConnectionPool>;
   readonly #clients = new Set<Client>();
+  readonly #sockets = new Sockets();
   readonly #authenticator: Authenticator | undefined;
+  #underWay = 0;
   #closed = false;
 
   constructor(endpoint: string, settings: Settings, calls: Calls) {
@@ -43,7 +46,11 @@ export class Connection {
     this.#settings = settings;
     this.#calls = calls;
     this.#pool = this.#dialling('reading tls', () =>
-      secret('tls', async () => openPool(endpoint, await settings.tls(), settings.grpcOptions)),
+      secret('tls', async () => {
+        const pool = openPool(endpoint, await settings.tls(), settings.grpcOptions);
+        this.#sockets.watch(pool);
+        return pool;
+      }),
     );
     this.#pool.catch(() => {}); // every call on this connection reports it
     const { login } = settings;
@@ -106,7 +113,7 @@ export class Connection {
     });
   }
 
-  /** Calls that were sent run to their end, unless they are ended too. */
+  /** Calls that were sent run to their end, unless they are ended too. No socket outlives them. */
   close(): void {
     this.#closed = true;
     // Before the pool does it: that leaves a channel that is still connecting open for a second.
@@ -115,6 +122,7 @@ export class Connection {
       (pool) => pool.close(),
       () => {},
     );
+    this.#endSockets();
   }
 
   async #prepare(service: Service, headers: Headers): Promise<{ client: Client; metadata: Metadata }> {
@@ -137,7 +145,16 @@ export class Connection {
   /** Opens an RPC, unless the connection was closed while it was prepared: grpc-js would throw an error of its own. */
   #start<R extends Rpc>(call: Call, open: () => R): R {
     if (this.#closed) throw closed();
+    this.#underWay += 1;
+    call.whenOver(() => {
+      this.#underWay -= 1;
+      this.#endSockets();
+    });
     return call.start(open);
+  }
+
+  #endSockets(): void {
+    if (this.#closed && this.#underWay === 0) this.#sockets.close();
   }
 
   async #logIn({ username, password }: Login): Promise<Token> {

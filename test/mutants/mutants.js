@@ -10,6 +10,7 @@
 import { barrierMutants } from './barrier.js';
 import { configMutants } from './config.js';
 import { electionMutants } from './election.js';
+import { etcdMutants } from './etcd.js';
 import { membershipMutants } from './membership.js';
 import { queueMutants } from './queue.js';
 import { recipeMutants } from './recipes.js';
@@ -1670,6 +1671,7 @@ export const mutants = [
     title: 'a process may hold many locks and wait for many without a warning of Node',
   },
   ...electionMutants,
+  ...etcdMutants,
   ...queueMutants,
   ...recipeMutants,
   ...transactionMutants,
