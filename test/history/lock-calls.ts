@@ -9,7 +9,8 @@ import type { Timed } from './wgl.js';
  *
  * - An `acquire` of unknown outcome is left out: whatever it took, nobody was told a token of it, and it only stood in
  *   others' way. The same goes for a `write`, which changes nothing for others.
- * - A `downgrade`, of a writer to a reader, may have been done if its outcome is unknown: it lets others in.
+ * - A `downgrade`, of a writer to a reader, may have been done if its outcome is unknown, or if what was held is lost: it
+ *   lets others in.
  * - A hold ends by its release, or, when its key was deleted without one, by itself at a time between its grant and the moment
  *   when that was seen: the environment's doing.
  *
@@ -23,10 +24,15 @@ export function lockCalls(
 ): Timed<LockCall>[] {
   const ends = endsOf(operations, { begin: 'acquire', end: 'release' }, changes);
   const calls: Timed<LockCall>[] = ends.map(({ kind, key, ...time }) => ({ ...time, call: { kind, key } }));
-  for (const { call, outcome, client, input, output, invokedAt: from, returnedAt: to } of operations) {
-    if (call === 'downgrade' && outcome !== 'no') {
-      const weight = kind.weightOf({ mode: 'read' });
-      calls.push({ client, from, to, call: { kind: 'downgrade', key: textOf(input, 'key'), weight } });
+  for (const { call, outcome, error, client, input, output, invokedAt: from, returnedAt: to } of operations) {
+    const isLost = error === 'HOLD_LOST';
+    if (call === 'downgrade' && (outcome !== 'no' || isLost)) {
+      const downgrade = {
+        kind: 'downgrade' as const,
+        key: textOf(input, 'key'),
+        weight: kind.weightOf({ mode: 'read' }),
+      };
+      calls.push({ client, from, to: isLost ? Infinity : to, call: downgrade });
     }
     if (outcome !== 'ok') continue;
     if (call === 'acquire') {

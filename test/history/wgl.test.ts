@@ -113,11 +113,23 @@ it('what was surely given back is not held until an answer that never came', () 
   expect(verdictOf([acquired('a', 1, 0), first, written('a', 1, 20), again], {})).toBe('illegal');
 });
 
-function verdictOf(operations: readonly Operation[], deletedAt: Readonly<Record<string, number>>): string {
+it('a writer that was lost while it became a reader may have let readers in', () => {
+  const writer = { ...acquired('a', 1, 0), input: { mode: 'write' } };
+  const reader = { ...acquired('b', 2, 20), input: { mode: 'read' } };
+  const lost = { ...called('downgrade', 'a', 10), outcome: 'no' as const, error: 'HOLD_LOST' };
+  expect(verdictOf([writer, lost, reader], {}, rwLock)).toBe('linearizable');
+  expect(verdictOf([writer, { ...lost, error: 'ALREADY_HELD' }, reader], {}, rwLock)).toBe('illegal');
+});
+
+function verdictOf(
+  operations: readonly Operation[],
+  deletedAt: Readonly<Record<string, number>>,
+  kind: LockKind = mutex,
+): string {
   const changes = Object.entries(deletedAt).map(([key, at]): Change => {
     return { revision: 9, at, type: 'delete', key, value: '', createRevision: 0, version: 0, lease: '0' };
   });
-  return linearize(lockModel(mutex), lockCalls(mutex, operations, changes)).kind;
+  return linearize(lockModel(kind), lockCalls(kind, operations, changes)).kind;
 }
 
 function acquired(key: string, token: number, at: number): Operation {
