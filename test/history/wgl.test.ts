@@ -116,7 +116,12 @@ it('what was surely given back is not held until an answer that never came', () 
 it('a writer that was lost while it became a reader may have let readers in', () => {
   const writer = { ...acquired('a', 1, 0), input: { mode: 'write' } };
   const reader = { ...acquired('b', 2, 20), input: { mode: 'read' } };
-  const lost = { ...called('downgrade', 'a', 10), outcome: 'no' as const, error: 'HOLD_LOST' };
+  const lost = {
+    ...called('downgrade', 'a', 10),
+    input: { key: 'a' },
+    outcome: 'no' as const,
+    error: 'HOLD_LOST',
+  };
   expect(verdictOf([writer, lost, reader], {}, rwLock)).toBe('linearizable');
   expect(verdictOf([writer, { ...lost, error: 'ALREADY_HELD' }, reader], {}, rwLock)).toBe('illegal');
 });
