@@ -24,9 +24,13 @@ export function aimedNemeses(stage: Stage): readonly Nemesis[] {
 }
 
 const aimed = /^a client (killed|stopped) at (\S+)$/;
+const jump = 'the wall clock of a client jumps';
+
+/** How their names are written. */
+export const aimedNames: readonly string[] = ['a client killed at POINT', 'a client stopped at POINT', jump];
 
 export function isAimed(name: string): boolean {
-  return aimed.test(name);
+  return aimed.test(name) || name === jump;
 }
 
 /** The one of this name, at whatever point. */
@@ -72,7 +76,7 @@ const jumpMs = 30_000;
 /** To another time, and back in the end. */
 function jumping(stage: Stage): Nemesis {
   return {
-    name: 'the wall clock of a client jumps',
+    name: jump,
     needs: [],
     async begin({ rig }, random) {
       const player = stage.player(pick(random, range(rig.clients)));

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Violation } from '../history/record.js';
 import { Random } from '../../src/testing/random.js';
-import { aimedNemeses, aimedNemesis, isAimed } from './aimed.js';
+import { aimedNames, aimedNemeses, aimedNemesis, isAimed } from './aimed.js';
 import type { Struck } from './archive.js';
 import { monotonicMs } from './client/paper.js';
 import { judge } from './judge.js';
@@ -122,7 +122,7 @@ export function checkNemeses(names: readonly string[]): void {
   const known = allNemeses.map(({ name }) => name);
   const unknown = names.find((name) => !known.includes(name) && !isAimed(name));
   if (unknown === undefined) return;
-  const all = [...known, 'a client killed at POINT', 'a client stopped at POINT'];
+  const all = [...known, ...aimedNames];
   throw new RangeError(
     `there is no nemesis '${unknown}'; there are\n${all.map((name) => `  ${name}`).join('\n')}`,
   );
