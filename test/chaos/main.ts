@@ -1,4 +1,5 @@
 // npm run chaos -- --workload mutex --nemesis 'a client killed,the leader killed' --seconds 30 --seed 7 --tier loopback
+import { checkTtl } from '../../src/conclave-options.js';
 import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
 import { workloadNamed } from './loads.js';
 import { checkNemeses, run, type RunOptions } from './run.js';
@@ -39,9 +40,9 @@ function chosen(): RunOptions {
     seconds: numberOf('seconds', values.seconds),
     seed: numberOf('seed', values.seed, whole),
     tier: values.tier === 'proxy' ? 'loopback' : oneOf('tier', values.tier, ['loopback', 'netns']),
-    clients: numberOf('clients', values.clients, whole),
-    desks: numberOf('desks', values.desks, whole),
-    ttlMs: numberOf('ttl', values.ttl, whole),
+    clients: numberOf('clients', values.clients, { ...whole, least: 1 }),
+    desks: numberOf('desks', values.desks, { ...whole, least: 1 }),
+    ttlMs: checkTtl(numberOf('ttl', values.ttl)),
     flags: values.flag,
     fsync: values.fsync,
     keep: values.keep,
@@ -50,10 +51,14 @@ function chosen(): RunOptions {
 
 /** What a run that failed has printed. */
 function repeated(text: string): RunOptions {
-  try {
-    return JSON.parse(text) as RunOptions;
-  } catch (cause) {
+  const refuse = (cause?: unknown): never => {
     throw new TypeError(`${text} is no option, and no run to repeat in JSON`, { cause });
+  };
+  try {
+    const options = JSON.parse(text) as RunOptions;
+    return typeof options.workload === 'string' && Array.isArray(options.nemeses) ? options : refuse();
+  } catch (cause) {
+    return refuse(cause);
   }
 }
 

@@ -1,9 +1,17 @@
 // node .evidence/test/chaos/recheck.js DIR...: judges again what runs have left.
+import { existsSync } from 'node:fs';
+import { argumentsOf, orUsage } from '../project/arguments.js';
 import { Archive } from './archive.js';
 import { judge } from './judge.js';
 import { workloadNamed } from './loads.js';
 
-for (const directory of process.argv.slice(2)) {
+const { positionals } = argumentsOf({ allowPositionals: true });
+orUsage(() => {
+  if (positionals.length === 0) throw new TypeError('which run? recheck.js DIR...');
+  const missing = positionals.find((directory) => !existsSync(directory));
+  if (missing !== undefined) throw new TypeError(`there is no directory ${missing}`);
+});
+for (const directory of positionals) {
   const { facts, evidence } = new Archive(directory).read();
   const violations = judge(await workloadNamed(facts.workload), evidence);
   const { entries, changes } = evidence;

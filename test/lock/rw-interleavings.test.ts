@@ -111,6 +111,26 @@ describe('a downgrade', () => {
     expect(writer.signal.reason).toMatchObject({ code: 'CLOSED' });
   });
 
+  it('is not granted while its session is suspect, and is a loss if that ends meanwhile', async () => {
+    await using world = await World.open();
+    const client = await opened(world, 9_000);
+    for (const isLost of [false, true]) {
+      const writer = await client.rwLock('l').write.acquire();
+      world.delayReply(client, { method: 'keepAlive', ms: 500 });
+      const downgrading = watched(world, outcome(writer.downgrade()));
+      world.jumpWall(client, 60_000);
+      await world.advance(100); // its answer is there, that to a renewal is not
+
+      expect(downgrading.isIn).toBe(false);
+      if (isLost) world.partition(client);
+      await world.advance(isLost ? 10_000 : 1_000);
+
+      const result = await downgrading.promise;
+      if (isLost) expect(result).toMatchObject({ code: 'HOLD_LOST' });
+      else await (result as ReadHold).release();
+    }
+  });
+
   it('in a store that is full gives the lock back', async () => {
     await using world = await World.open();
     const [client, other] = [await opened(world), await opened(world)];

@@ -19,15 +19,16 @@ export function argumentsOf<T extends ParseArgsConfig>(config: T): ReturnType<ty
   return orUsage(() => parseArgs(config));
 }
 
-/** @throws RangeError unless it is a number, from 0 on; `isWhole`: without a fraction */
+/** @throws RangeError unless it is a number, from `least` on (0); `isWhole`: without a fraction */
 export function numberOf(
   option: string,
   text: string,
-  { isWhole = false }: { isWhole?: boolean } = {},
+  { isWhole = false, least = 0 }: { isWhole?: boolean; least?: number } = {},
 ): number {
   const number = text.trim() === '' ? NaN : Number(text);
-  if (number >= 0 && (isWhole ? Number.isSafeInteger(number) : Number.isFinite(number))) return number;
-  throw new RangeError(`--${option} takes a ${isWhole ? 'whole ' : ''}number, got ${JSON.stringify(text)}`);
+  if (number >= least && (isWhole ? Number.isSafeInteger(number) : Number.isFinite(number))) return number;
+  const kind = `${isWhole ? 'whole ' : ''}number${least > 0 ? ` from ${least} on` : ''}`;
+  throw new RangeError(`--${option} takes a ${kind}, got ${JSON.stringify(text)}`);
 }
 
 /** @throws RangeError unless it is one of these */

@@ -12,7 +12,7 @@ const directions = ['both', 'requests', 'replies'] as const;
  * One client and one member never hear of each other again, or in one direction only; the way to the others is open. All
  * are served within three times the TTL.
  *
- * @param stride only every so-manieth of them
+ * @param stride only every so-manieth of them; with a multiple of 2 or 3 some directions, or clients, would never come
  */
 export async function playLasting(workload: Workload, stride: number): Promise<Check> {
   const name = `${workload.name}: with one way to one member cut for ever all are served within 3 x TTL`;

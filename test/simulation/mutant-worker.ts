@@ -19,6 +19,8 @@ export interface Found {
 }
 
 process.once('message', (search: Search) => void find(search));
+// Whoever wanted to know is gone.
+process.once('disconnect', () => process.exit(1));
 
 async function find({ workload: name, size, firstSeed, lastSeed }: Search): Promise<void> {
   Error.stackTraceLimit = 3;

@@ -73,12 +73,12 @@ export function partsOf({
     placements: {
       title: 'Two faults at every pair of places',
       text: 'A crash, a pause longer than the TTL, a partition, or the end of the lease, at each point of the protocol, of each of two clients; and once more.',
-      run: () => each(withTwoClients, (workload) => playPlacements(workload, places, isLong ? 1 : 10)),
+      run: () => each(withTwoClients, (workload) => playPlacements(workload, places, isLong ? 1 : 9)),
     },
     lasting: {
       title: 'What is never mended',
       text: 'One way between one client and one member is cut for ever.',
-      run: () => each(workloads, (workload) => playLasting(workload, isLong ? 1 : 3)),
+      run: () => each(workloads, (workload) => playLasting(workload, isLong ? 1 : 5)),
     },
     mutants: {
       title: 'Planted bugs',

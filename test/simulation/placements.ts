@@ -21,7 +21,7 @@ function places(probes: readonly string[]): Fault[] {
 /**
  * Two faults at every pair of places, with two clients. How often both were struck is told, and each place has to be reached.
  *
- * @param stride only every so-manieth pair
+ * @param stride only every so-manieth pair; odd, or one of the two clients would never be hit second
  */
 export async function playPlacements(
   workload: Workload,

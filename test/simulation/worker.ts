@@ -30,6 +30,8 @@ export interface Report {
 const slice = 100;
 
 process.once('message', (job: Job) => void work(job));
+// Whoever wanted to know is gone.
+process.once('disconnect', () => process.exit(1));
 
 async function work({ workloads, first, step, seconds, atLeast, maxSeconds }: Job): Promise<void> {
   const now = performance.now.bind(performance);
@@ -54,5 +56,6 @@ async function work({ workloads, first, step, seconds, atLeast, maxSeconds }: Jo
     const report: Report = { workload: workload.name, tally, failure, sometimes: [...sometimes.counts] };
     process.send?.(report);
   }
+  process.removeAllListeners('disconnect');
   process.disconnect();
 }

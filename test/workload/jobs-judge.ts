@@ -1,5 +1,6 @@
 import { numberOf, textOf } from '../history/facts.js';
 import { judgeDelivery } from '../history/invariants/delivery.js';
+import { judgeErrors } from '../history/invariants/reasons.js';
 import { livesOf } from '../history/lives.js';
 import { operationsOf, type Operation, type Violation } from '../history/record.js';
 import { grouped } from './grouped.js';
@@ -40,6 +41,7 @@ export function judgeJobs(
     ...judgeDelivery({ namespace, queue, operations, lives: livesOf(changes) }),
     ...complaints.map((what) => ({ rule: 'I5', what })),
     ...judgeOrder(all),
+    ...judgeErrors(operations),
   ];
 }
 

@@ -2,7 +2,7 @@ import { isSetting } from '../../src/base/keys.js';
 import { textOf } from '../history/facts.js';
 import { judgeHolding } from '../history/invariants/holding.js';
 import { judgeLosses } from '../history/invariants/losses.js';
-import { judgeReasons } from '../history/invariants/reasons.js';
+import { judgeErrors, judgeReasons } from '../history/invariants/reasons.js';
 import { judgeRegister } from '../history/invariants/register.js';
 import { judgeRemains } from '../history/invariants/remains.js';
 import { judgeTokens, judgeWitness } from '../history/invariants/tokens.js';
@@ -52,6 +52,7 @@ export function judgeLines(read: Case, lines: readonly JudgedLine[]): Violation[
       mayStay: (key) => isSetting(key) || key.startsWith(`${namespace}/delay/`),
     }),
     ...judgeLosses(entries, lives, lossBounds(read)),
+    ...judgeErrors(operations),
     ...judgeReasons(operations, lives, { sessions: `${namespace}/session/`, ttlMs }),
   ];
 }

@@ -1,4 +1,5 @@
 import { numberOf } from '../history/facts.js';
+import { judgeErrors } from '../history/invariants/reasons.js';
 import { type Change, operationsOf, type Operation, type Violation } from '../history/record.js';
 import { grouped } from './grouped.js';
 import type { Evidence } from './workload.js';
@@ -32,12 +33,13 @@ export function judgeRounds(evidence: Evidence, options: RoundsOptions): Violati
   const store = new RoundsInStore(options);
   for (const all of transactions(changes, start)) store.hear(all);
   const operations = operationsOf(entries).filter(({ on }) => on === name);
-  return [
+  const complaints = [
     ...store.complaints,
     ...disagreements(operations, store, lagMs),
     ...earlyPasses(operations, options.size),
     ...(kind === 'double' ? earlyLeaves(operations, store) : []),
-  ].map((what) => ({ rule: 'I6', what }));
+  ];
+  return [...complaints.map((what) => ({ rule: 'I6', what })), ...judgeErrors(operations)];
 }
 
 /** The barrier as the store has it, one revision after the other. */

@@ -1,8 +1,9 @@
 // node .evidence/test/chaos/scenarios/main.js [--tier P|L] [--full] [--only 9,10] [--seed 7]
-import { parseArgs } from 'node:util';
-import { runScenarios } from './run-scenarios.js';
+import { argumentsOf, numberOf, oneOf, orUsage } from '../../project/arguments.js';
+import { scenarios } from './list.js';
+import { runScenarios, type ScenariosOptions } from './run-scenarios.js';
 
-const { values } = parseArgs({
+const { values } = argumentsOf({
   options: {
     tier: { type: 'string', default: 'P' },
     full: { type: 'boolean', default: false },
@@ -11,10 +12,17 @@ const { values } = parseArgs({
   },
 });
 
-const results = await runScenarios({
-  tier: values.tier === 'L' ? 'L' : 'P',
-  size: values.full ? 'full' : 'tenth',
-  ...(values.only !== undefined && { only: values.only.split(',').map(Number) }),
-  ...(values.seed !== undefined && { seed: Number(values.seed) }),
+const options = orUsage((): ScenariosOptions => {
+  const tier = oneOf('tier', values.tier, ['P', 'L']);
+  const known = scenarios.filter((each) => each.tier === tier).map(({ number }) => String(number));
+  const only = values.only?.split(',').map((number) => Number(oneOf('only', number, known)));
+  const seed = values.seed === undefined ? undefined : numberOf('seed', values.seed, { isWhole: true });
+  return {
+    tier,
+    size: values.full ? 'full' : 'tenth',
+    ...(only && { only }),
+    ...(seed !== undefined && { seed }),
+  };
 });
+const results = await runScenarios(options);
 if (results.some(({ passed }) => !passed)) process.exitCode = 1;

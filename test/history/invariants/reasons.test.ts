@@ -3,7 +3,7 @@ import { livesOf } from '../lives.js';
 import type { Change, Operation } from '../record.js';
 import { judgeDelays } from './delays.js';
 import { judgeHandovers } from './handovers.js';
-import { judgeReasons } from './reasons.js';
+import { judgeErrors, judgeReasons } from './reasons.js';
 
 /** One change at each revision and millisecond, of a key that is put or (`-key`) deleted. */
 function changesOf(...keys: readonly (string | readonly [key: string, value: string])[]): Change[] {
@@ -35,6 +35,11 @@ describe('I10, reasons', () => {
   it('as long as no session has ended nobody is told that his ticket is missing', () => {
     expect(rulesOf(changesOf('s/1', 't/1'), conflict)).toEqual(['I10']);
     expect(rulesOf(changesOf('s/1', 't/1', '-s/1'), conflict)).toEqual([]);
+  });
+
+  it('whatever has ended, nobody is told what no fault explains', () => {
+    const compacted = operation('acquire', { outcome: 'no', error: 'COMPACTED' });
+    expect(judgeErrors([compacted, conflict, lost])).toMatchObject([{ rule: 'I10' }]);
   });
 
   it('whose session lives on is not told that what he gives back was lost', () => {

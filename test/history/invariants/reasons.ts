@@ -3,16 +3,15 @@ import type { Life } from '../lives.js';
 import type { Operation, Violation } from '../record.js';
 
 /** Of a program that does nothing but lose its sessions: nobody removes anything by hand, and all ask for what there is. */
-const unexpected: ReadonlySet<string> = new Set([
-  'CONFLICT',
+const unexpected: ReadonlySet<string> = new Set(['CONFLICT', 'ALREADY_EXISTS', 'ALREADY_HELD']);
+/** What no fault explains. */
+const inexplicable: ReadonlySet<string> = new Set([
   'COMPACTED',
   'FUTURE_REVISION',
   'AUTH',
   'UNSUPPORTED',
   'INVALID_REQUEST',
   'INVALID_VALUE',
-  'ALREADY_EXISTS',
-  'ALREADY_HELD',
 ]);
 
 /**
@@ -42,4 +41,13 @@ export function judgeReasons(
     const end = endOf.get(ticket.lease) ?? 0;
     return end > returnedAt + ttlMs ? complain(`${ticket.key} was given back, and is called lost`) : [];
   });
+}
+
+/** I10: no error that nothing explains, whatever the faults. */
+export function judgeErrors(operations: readonly Operation[]): Violation[] {
+  return operations
+    .filter(({ error = '' }) => inexplicable.has(error))
+    .map(({ call, client, error = '', returnedAt }) => {
+      return { rule: 'I10', what: `${client} at ${returnedAt}: ${call} ended with ${error}` };
+    });
 }
