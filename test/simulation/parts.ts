@@ -24,6 +24,8 @@ export interface PartsOptions {
   readonly isLong: boolean;
   /** Of seeds, of each processor. */
   readonly seconds: number;
+  /** Small runs of each workload, at least. */
+  readonly atLeast: number;
   /** Of seeds, on the wall: where others need the processors, or more seeds. */
   readonly maxSeconds: number;
   readonly firstSeed: number;
@@ -47,6 +49,7 @@ export function partsOf({
   workloads,
   isLong,
   seconds,
+  atLeast,
   maxSeconds,
   firstSeed,
 }: PartsOptions): Record<string, Program> {
@@ -99,7 +102,7 @@ export function partsOf({
           processes: Math.min(2, availableParallelism()),
           firstSeed,
           seconds,
-          atLeast: Math.min(2_000, Math.floor(20 * seconds)),
+          atLeast,
           maxSeconds,
         }),
     },

@@ -34,7 +34,7 @@ export async function playUnderFaults(
   );
   const struck = result.schedule.filter(({ isMissed }) => !isMissed).length;
   stand.figure(`${options.workload}: faults`, `${struck} of ${result.schedule.length}`);
-  stand.expect(struck > 0, `${options.workload}: no fault was struck`);
+  if (options.nemeses.length > 0) stand.expect(struck > 0, `${options.workload}: no fault was struck`);
   stand.figure(`${options.workload}: all served after the last`, `${Math.round(result.settledMs)} ms`);
   return result;
 }
