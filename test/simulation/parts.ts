@@ -103,6 +103,7 @@ export function partsOf({
           firstSeed,
           seconds,
           atLeast,
+          timesReached: isLong ? 100 : 1,
           maxSeconds,
         }),
     },

@@ -48,8 +48,8 @@ async function work({ workloads, first, step, seconds, atLeast, maxSeconds }: Jo
     batches.every(({ failure, tally }) => failure !== undefined || tally.micro >= atLeast);
   for (let seed = first; !isEnough() && now() < end; seed += slice * step) {
     for (const batch of batches) {
-      for (let i = 0; i < slice; i++) await batch.play(seed + i * step, 'micro');
-      await batch.play(seed, 'full');
+      for (let i = 0; i < slice && now() < end; i++) await batch.play(seed + i * step, 'micro');
+      if (now() < end) await batch.play(seed, 'full');
     }
   }
   for (const { workload, tally, failure, sometimes } of batches) {

@@ -6,8 +6,11 @@ import { judgeTokens, judgeWitness } from '../../history/invariants/tokens.js';
 import { judgeTurns } from '../../history/invariants/turns.js';
 import type { LineEvidence } from '../../history/line.js';
 import { livesOf } from '../../history/lives.js';
+import { lockCalls } from '../../history/lock-calls.js';
 import { mutex } from '../../history/lock-kinds.js';
+import { lockModel } from '../../history/models/lock.js';
 import { operationsOf, type Violation } from '../../history/record.js';
+import { judgeByModel } from '../../history/wgl.js';
 import type { Desk, Evidence, Workload } from '../../workload/workload.js';
 import type { RealDesk } from '../loads.js';
 
@@ -121,6 +124,7 @@ function judge({ entries, changes, namespace, lagMs = 0 }: Evidence): Violation[
       ...judgeTokens(ofLock),
       ...judgeWitness(ofLock),
       ...judgeTurns(evidence),
+      ...judgeByModel(lockModel(mutex), lockCalls(mutex, ofLock, changes)),
     ];
   });
 }

@@ -32,13 +32,13 @@ export const splitBrain: Scenario = {
       player.aim({ probe: 'use.write', nth: 1, act: 'tell' });
       const passed = player.passed('use.write');
       await until('the holder writes', () => player.passed('use.write') > passed);
-      const others = stage.players.filter((each) => each !== player);
-      const uses = (): number => others.reduce((sum, each) => sum + each.passed('use.write'), 0);
-      const before = uses();
       const from = monotonicMs();
       const undo = await nemesis.begin({ rig: stage.rig, holder: () => place }, new Random(seed).split(time));
       await delay(partitionMs);
-      await until('the larger side has the lock', () => uses() > before);
+      const other = stage.player(1 - place);
+      const before = other.passed('use.write');
+      other.aim({ probe: 'use.write', nth: 1, act: 'tell' });
+      await until('the larger side writes', () => other.passed('use.write') > before);
       await undo();
       partitions.push({ from, to: monotonicMs(), holder: player.name });
       const rounds = stage.players.map((each) => each.rounds);
