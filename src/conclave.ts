@@ -138,7 +138,8 @@ export class Conclave extends Primitives implements AsyncDisposable {
   /**
    * Refuses new calls (`ClosedError`), rejects waiters, tells running callbacks to stop while their keys still stand, waits
    * for them, gives everything back by delete. What still runs after `drainTimeoutMs` keeps its key until its lease ends.
-   * Leaves no socket, and no timer that keeps the process alive. Idempotent.
+   * Leaves no timer that keeps the process alive, and no socket but of a dial that the network swallows: the kernel gives it
+   * up after about two minutes. Idempotent.
    *
    * @throws RangeError for a bad `drainTimeoutMs`; then nothing is closed
    */

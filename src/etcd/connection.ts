@@ -113,7 +113,7 @@ export class Connection {
     });
   }
 
-  /** Calls that were sent run to their end, unless they are ended too. No socket outlives them. */
+  /** Calls that were sent run to their end, unless they are ended too. No connected socket outlives them. */
   close(): void {
     this.#closed = true;
     // Before the pool does it: that leaves a channel that is still connecting open for a second.
