@@ -87,7 +87,7 @@ export class Connection {
       // Whoever waited here finds what the first one opened.
       if (this.#session?.isAlive()) return this.#session;
       this.closing.throwIfAborted();
-      this.#session = await Session.open(this.store, this.options);
+      this.#session = await Session.open(this.store, this.options, this.closed);
       return this.#session;
     });
   }

@@ -3,7 +3,7 @@ import { report } from '../base/diagnostics.js';
 import { isConclaveError, SessionLostError, type SessionLostReason } from '../base/errors.js';
 import { receiptPrefix, sessionKey, ticketName } from '../base/keys.js';
 import { retry } from '../store/retry.js';
-import type { Runtime, Timer } from '../base/runtime.js';
+import { type Runtime, sleep, type Timer } from '../base/runtime.js';
 import { raceSignal, settledWithin } from '../base/wait.js';
 import type { KeptLease, Renewal } from '../store/keep-alive.js';
 import type { Store } from '../store/store.js';
@@ -24,6 +24,12 @@ const whyLost: Readonly<Record<SessionLostReason, string>> = {
     'this process did not run past its deadline (blocked event loop, stopped process, suspended machine)',
   closed: 'it was closed',
 };
+
+interface SessionParts {
+  readonly store: Store;
+  readonly options: SessionOptions;
+  readonly closed: AbortSignal;
+}
 
 /**
  * A lease, kept alive, and the proof of it: everything this process owns in the store hangs on one.
@@ -50,6 +56,7 @@ export class Session {
   readonly #chores = new Set<Promise<void>>();
   readonly #kept: KeptLease;
   readonly #lookout: Lookout;
+  readonly #closed: AbortSignal;
   #deadlineTimer: Timer | undefined;
   #renewalWaiters: (() => void)[] = [];
   #askedForRenewal = false;
@@ -60,23 +67,20 @@ export class Session {
   /**
    * Grants the lease and puts the session's key: two round trips.
    *
+   * @param closed aborts when nothing is to be done any more
    * @throws UnavailableError if the store does not answer in time; nothing is left behind for longer than one TTL
    */
-  static async open(store: Store, options: SessionOptions): Promise<Session> {
+  static async open(store: Store, options: SessionOptions, closed: AbortSignal): Promise<Session> {
     const { lease, kv } = await openLease(store, options);
-    return new Session(store, options, lease.id, kv, new Deadline(options.runtime, lease));
+    return new Session({ store, options, closed }, lease.id, kv, new Deadline(options.runtime, lease));
   }
 
-  private constructor(
-    store: Store,
-    options: SessionOptions,
-    leaseId: bigint,
-    kv: Origin,
-    deadline: Deadline,
-  ) {
+  private constructor(parts: SessionParts, leaseId: bigint, kv: Origin, deadline: Deadline) {
+    const { store, options } = parts;
     this.store = store;
     this.options = options;
     this.leaseId = leaseId;
+    this.#closed = parts.closed;
     this.key = sessionKey(options.namespace, leaseId);
     this.receipts = new Receipts(receiptPrefix(options.namespace, leaseId));
     this.signal = this.#over.signal;
@@ -272,7 +276,11 @@ export class Session {
    */
   #revokeLater(): void {
     const delayMs = this.#deadline.at + this.#deadline.marginMs - this.#runtime.now();
-    this.#runtime.setTimer(Math.max(0, delayMs), () => void this.#revoke(), { background: true });
+    const pause = { background: true, signal: this.#closed };
+    sleep(this.#runtime, Math.max(0, delayMs), pause).then(
+      () => this.#revoke(),
+      () => {}, // closed meanwhile: it runs out by itself
+    );
   }
 
   /** Tries for as long as a request may take: without an answer the lease runs out by itself. */

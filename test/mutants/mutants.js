@@ -1335,6 +1335,14 @@ export const mutants = [
     title: 'by many at once does each of them once',
   },
   {
+    name: 'a lost session is to be revoked although all is closed',
+    file: 'src/session/session.ts',
+    find: '{ background: true, signal: this.#closed }',
+    replace: '{ background: true }',
+    test: 'test/session/lost.test.ts',
+    title: 'a session that was lost leaves no timer behind once all is closed',
+  },
+  {
     name: 'once: a refusal by the epoch counts as one by the conditions',
     file: 'src/session/once.ts',
     find: 'if (kvs[0]?.modRevision === epoch.operand) return',
