@@ -87,7 +87,7 @@ async function playAll(only: readonly string[] | undefined): Promise<void> {
     isLong: long,
     seconds: seconds ?? (long ? 1_500 : 100),
     atLeast: seconds === undefined ? 2_000 : 1,
-    maxSeconds: seconds === undefined ? (long ? 2_400 : 340) : 3 * seconds + 10,
+    maxSeconds: seconds === undefined ? (long ? 2_000 : 340) : 3 * seconds + 10,
     // A long run looks where nobody has looked yet.
     firstSeed: firstSeed ?? (long ? Math.floor(Date.now() / 1_000) : 1),
   });
