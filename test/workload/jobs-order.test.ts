@@ -50,3 +50,18 @@ it('lets clocks differ by what they may since the beginning', () => {
 it('sees a job that is left waiting after its time', () => {
   expect(judgeOrder(delayedFor(20_000, 0)).map(({ rule }) => rule)).toEqual(['I9']);
 });
+
+it('sees a worker that waits while a job does, and does not take the dead for one', () => {
+  const { jobs, ...rest } = delayedFor(1_000);
+  const [job] = jobs;
+  const place = { kind: 'ready' as const, life: { ...job!.body, createdAt: begin + 20_000 } };
+  const receive = (outcome: Operation['outcome'], returnedAt: number): Operation => ({
+    ...{ client: 'w', id: '2', call: 'receive', on: 'q', input: {}, invokedAt: begin, returnedAt },
+    ...{ outcome, output: {}, error: undefined },
+  });
+  const judged = (...operations: Operation[]): string[] =>
+    judgeOrder({ ...rest, jobs: [{ ...job!, places: [place] }], operations }).map(({ rule }) => rule);
+  expect(judged(receive('ok', begin + 30_000))).toEqual(['I9']);
+  expect(judged(receive('ok', begin + 21_000))).toEqual([]);
+  expect(judged(receive('unknown', Infinity))).toEqual([]);
+});

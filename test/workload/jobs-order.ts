@@ -137,10 +137,12 @@ function groupsAtOnce({ jobs }: JobsEvidence): string[] {
   return found;
 }
 
-/** Once nothing is wrong, nobody waits while a job does. */
+/** Once nothing is wrong, nobody waits while a job does. Who has died, or lost its session, waits no more. */
 function notWoken({ jobs, operations, entries }: JobsEvidence): string[] {
   const calm = healedAt(entries) + recoveryMs;
-  const waits = operations.filter(({ call, returnedAt }) => call === 'receive' && returnedAt > calm);
+  const waits = operations.filter(
+    ({ call, outcome, returnedAt }) => call === 'receive' && outcome !== 'unknown' && returnedAt > calm,
+  );
   return waits.flatMap(({ client, invokedAt, returnedAt }) =>
     jobs.flatMap(({ tag, places }) =>
       places

@@ -104,12 +104,13 @@ export class Jobs {
 
   /** Does all that there is, and waits for what is delayed, or in the hands of workers that are gone. */
   async drain(desk: Desk): Promise<void> {
-    for (let rounds = 0; rounds < 150; rounds++) {
+    for (let rounds = 0, inVain = 0; inVain < 75; rounds++) {
       const delivery = await this.take(desk, rounds % 2 === 0 ? 0 : 2_000);
       if (delivery) {
         await this.ack(desk, delivery);
         continue;
       }
+      inVain++;
       const { ready, delayed, grouped, running } = await this.queue(desk).inspect();
       if (ready + delayed + grouped + running.length === 0) return;
     }

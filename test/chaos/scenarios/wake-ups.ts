@@ -64,7 +64,7 @@ function roundsIn({ changes, namespace }: Evidence, operations: readonly Operati
 
 /** How long a job and somebody who wanted one waited together. */
 function jobsIn({ changes, namespace }: Evidence, operations: readonly Operation[]): number[] {
-  const receives = operations.filter(({ call }) => call === 'receive');
+  const receives = operations.filter(({ call, outcome }) => call === 'receive' && outcome === 'ok');
   const ready = storedJobs(changes, namespace, 'q').flatMap(({ places }) =>
     places.filter(({ kind }) => kind === 'ready').map(({ life }) => life),
   );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { livesOf } from '../lives.js';
+import { type Life, livesOf } from '../lives.js';
 import { mutex } from '../lock-kinds.js';
 import { type Entry, type Note, notesOf, operationsOf } from '../record.js';
 import { lockStory } from '../stories/lock-story.js';
@@ -84,6 +84,25 @@ describe('I10', () => {
     ];
     expect(losses([...entries, ...exchange])).toEqual([]);
     expect(losses([...entries, { ...note, at: at + 3, facts }, ...exchange])).toHaveLength(1);
+  });
+});
+
+describe('I10, of a hold that was exchanged for another', () => {
+  const grant = (client: string, key: string, token: number, at: number): Entry[] => [
+    { kind: 'invoke', at, client, id: `${token}`, call: 'acquire', on: 'it', input: {} },
+    { kind: 'return', at: at + 1, id: `${token}`, outcome: 'ok', output: { key, token } },
+  ];
+  const ticket = (key: string, createRevision: number, deleteRevision: number): Life => {
+    const [createdAt, deletedAt] = [createRevision * 10, deleteRevision * 10];
+    return { key, lease: '00a', createRevision, createdAt, deleteRevision, deletedAt, forms: [] };
+  };
+  const exchanged = [ticket('r', 2, 3), ticket('w', 3, Infinity)];
+  const losses = (client: string): number =>
+    judgeLosses([...grant('a', 'r', 2, 20), ...grant(client, 'w', 3, 30)], exchanged, { boundMs }).length;
+
+  it("it is not lost, unless the other is another client's", () => {
+    expect(losses('a')).toBe(0);
+    expect(losses('b')).toBe(1);
   });
 });
 

@@ -6,7 +6,8 @@ import type { Bounds } from './waiting.js';
 
 /**
  * I10: who loses what it holds is told (`lost`) within the bound after its ticket went, once, and nobody is told so who has
- * given it back, or never held it. What was had in exchange may be lost before the call that asked for it has returned.
+ * given it back, or never held it. What was had in exchange may be lost before the call that asked for it has returned;
+ * what was given for it is not lost.
  */
 export function judgeLosses(entries: readonly Entry[], lives: readonly Life[], bounds: Bounds): Violation[] {
   const operations = operationsOf(entries);
@@ -22,14 +23,18 @@ export function judgeLosses(entries: readonly Entry[], lives: readonly Life[], b
   const violations: Violation[] = [];
   const complain = (what: string): void => void violations.push({ rule: 'I10', what });
   const judged = new Set<string>();
-  for (const grant of grantsOf(operations)) {
+  const grants = grantsOf(operations);
+  const got = new Set(grants.map(({ client, token }) => `${client} ${token}`));
+  for (const grant of grants) {
     if (judged.has(grant.key)) continue; // re-entrant
     judged.add(grant.key);
+    const { deletedAt: goneAt, deleteRevision } = tickets.get(grant.key) ?? stands;
+    const isExchanged = got.has(`${grant.client} ${deleteRevision}`);
     const story = {
       grant,
       notes: told.get(grant.key) ?? [],
       releases: releases.get(grant.key) ?? [],
-      goneAt: tickets.get(grant.key)?.deletedAt ?? Infinity,
+      goneAt: isExchanged ? Infinity : goneAt,
     };
     const wrong = wrongIn(story, bounds);
     if (wrong) complain(`${describeGrant(grant)} ${wrong}`);
@@ -48,6 +53,8 @@ export function judgeLosses(entries: readonly Entry[], lives: readonly Life[], b
       complain(`${note.client} was told that it lost ${key}, which it never held`);
   return violations;
 }
+
+const stands = { deletedAt: Infinity, deleteRevision: Infinity };
 
 interface Story {
   readonly grant: Grant;
