@@ -72,7 +72,7 @@ describe('an archive', () => {
     archive.write(facts, [put(2), put(3)], [], '');
     expect(rulesOf()).toEqual([]);
     archive.write(facts, [put(2), put(4)], [], '');
-    expect(rulesOf()).toEqual(['dump']);
+    expect(rulesOf()).toContain('replay');
   });
 });
 

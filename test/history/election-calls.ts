@@ -6,7 +6,8 @@ import type { Timed } from './wgl.js';
 
 /**
  * What the model of an election has to explain: as `lockCalls` for locks. A candidate that was not told that it leads (it
- * gave up, or nobody knows) may have led for a while, and been seen.
+ * gave up, or nobody knows) may have led for a while, and been seen. What was not seen of those of unknown outcome need not
+ * have been: it is left out, for the search to end.
  *
  * @param operations of one election
  */
@@ -18,10 +19,13 @@ export function electionCalls(
   const calls = ends.map(({ kind, key, ...time }): Timed<ElectionCall> => {
     return { ...time, call: { kind: kind === 'release' ? 'resign' : 'expire', key } };
   });
+  const seen = new Set(
+    operations.filter(({ call }) => call === 'leader').map(({ output }) => textOf(output, 'value')),
+  );
   for (const operation of operations) {
+    const { client, input, invokedAt: from, outcome, returnedAt } = operation;
     const call = callOf(operation);
-    if (!call) continue;
-    const { client, invokedAt: from, outcome, returnedAt } = operation;
+    if (!call || (outcome !== 'ok' && !seen.has(textOf(input, 'value')))) continue;
     calls.push({ client, from, to: outcome === 'ok' ? returnedAt : Infinity, call });
   }
   return calls;

@@ -13,6 +13,8 @@ export interface ClientParts {
   readonly random: Random;
   readonly ttlMs: number;
   readonly clockRate: number;
+  /** Its machine never sleeps: its timers are on time, unless it is stopped. */
+  readonly isAwake: boolean;
   /** The end: nothing new is begun. */
   readonly stopping: AbortSignal;
   /** For what is written down: never the same twice. */
@@ -20,6 +22,16 @@ export interface ClientParts {
   readonly write: (entry: Entry) => void;
   readonly report: (rule: string, what: string) => void;
 }
+
+/** How the ticket of a hold went. */
+interface Departure {
+  readonly revision: number;
+  /** With its session, and while its process ran: it knew. */
+  readonly wasExpected: boolean;
+}
+
+/** These give back what they are about. */
+const enders: ReadonlySet<string> = new Set(['release', 'resign', 'downgrade', 'ack', 'nack']);
 
 /** How long an early revoke excuses two holders: until the watch that tells of it has been read. */
 const excuseMs = 1_500;
@@ -34,8 +46,10 @@ export class SimulatedClient {
   readonly #parts: ClientParts;
   readonly #conclave: Conclave;
   readonly #claims = new Map<string, Hold>();
-  /** Deleted, with the revision of that; it was not asked yet. */
-  readonly #gone = new Map<Hold, number>();
+  /** Deleted, and not asked yet. */
+  readonly #gone = new Map<Hold, Departure>();
+  /** To be given back: what becomes of them is told by the answer. */
+  readonly #ending = new WeakSet<Hold>();
   #robbedAt = -Infinity;
   /** Of the leader when the latest call began. */
   #termBefore = 0n;
@@ -61,7 +75,10 @@ export class SimulatedClient {
     this.#robbedAt = this.#parts.world.now();
   }
 
-  /** S1: what says that it is held stands in the store. Asked of a process that stood still as soon as it goes on. */
+  /**
+   * S1: what says that it is held stands in the store. Asked of a process that stood still as soon as it goes on.
+   * S4: who holds has been told before its lease can end.
+   */
   look({ key, type, revision }: Change, together: readonly Change[]): void {
     const hold = this.#claims.get(key);
     if (hold && type === 'delete') {
@@ -69,7 +86,7 @@ export class SimulatedClient {
       // Else a reader that has become a writer.
       const isNext = (each: Change): boolean => each.type === 'put' && each.revision === revision;
       if (!together.some((each) => isNext(each) && ownerOf(each.key) === ownerOf(key)))
-        this.#gone.set(hold, revision);
+        this.#gone.set(hold, { revision, wasExpected: this.#isOnTime && hasEnded(together) });
     }
     if (this.#gone.size > 0 && this.peer.activity === 'running') this.#askWhoIsGone();
   }
@@ -82,21 +99,28 @@ export class SimulatedClient {
     return 'attempt' in hold && this.#termBefore !== this.#parts.world.engine.raftTerm;
   }
 
+  get #isOnTime(): boolean {
+    return this.#parts.isAwake && this.peer.activity === 'running';
+  }
+
   /** It may have gone before it was told of; then it must not say that it is held. */
   #expectToStand(hold: Hold): void {
     const { engine, revision } = this.#parts.world;
     const isThere = engine.execute('get', get(hold.key, { countOnly: true })).count > 0;
     if (isThere) return;
-    this.#gone.set(hold, Number(revision));
+    this.#gone.set(hold, { revision: Number(revision), wasExpected: false });
     this.#askWhoIsGone();
   }
 
   #askWhoIsGone(): void {
     const { world, ttlMs, report, name } = this.#parts;
     const isExcused = world.now() < this.#robbedAt + ttlMs + excuseMs;
-    for (const [hold, revision] of this.#gone) {
-      if (isExcused || !hold.isHeld()) continue;
-      report('S1', `${name} holds ${hold.key} (token ${hold.fencingToken}), gone by revision ${revision}`);
+    for (const [hold, { revision, wasExpected }] of this.#gone) {
+      if (isExcused) continue;
+      const what = `${hold.key} (token ${hold.fencingToken}), gone by revision ${revision}`;
+      if (wasExpected && !hold.signal.aborted && !this.#ending.has(hold))
+        report('S4', `${name} was not told that it loses ${what}`);
+      if (hold.isHeld()) report('S1', `${name} holds ${what}`);
     }
     this.#gone.clear();
   }
@@ -146,9 +170,13 @@ export class SimulatedClient {
       random,
       signal,
       pause: (ms) => this.#pause(ms, signal),
-      call: (...args) => {
+      call: (call, on, input, ...rest) => {
         this.#termBefore = this.#parts.world.engine.raftTerm;
-        return scribe.call(...args);
+        if (enders.has(call)) {
+          for (const hold of this.#claims.values())
+            if (Number(hold.fencingToken) === input['token']) this.#ending.add(hold);
+        }
+        return scribe.call(call, on, input, ...rest);
       },
       note: (...args) => scribe.note(...args),
       claim: (on, hold) => {
@@ -172,6 +200,11 @@ export class SimulatedClient {
       signal.addEventListener('abort', end, { once: true });
     });
   }
+}
+
+/** A session, and all that it had. */
+function hasEnded(together: readonly Change[]): boolean {
+  return together.some(({ type, key }) => type === 'delete' && /^conclave\/session\/[0-9a-f]+$/.test(key));
 }
 
 /** The line and the session of a ticket. */

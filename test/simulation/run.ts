@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { World, type WorldOptions } from '../../src/testing/index.js';
 import { Random } from '../../src/testing/random.js';
 import type { Change, Entry, Facts, Violation } from '../history/record.js';
+import { judgeReplay } from '../history/replay.js';
 import { nemesis, type Workload } from '../workload/workload.js';
 import { SimulatedClient } from './client.js';
 import { Dump } from './dump.js';
@@ -63,6 +64,7 @@ class Run {
   readonly #scene: Scene;
   /** A leader of the past misleads who hears of no newer one; so does a sleep with the wall clock set back meanwhile. */
   readonly #isTrustJudged: boolean;
+  readonly #isAwake: boolean;
   #lastMoment = 0;
   /** Not in order. */
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
@@ -89,7 +91,8 @@ class Run {
       later: (afterMs, undo) => this.#later(afterMs, undo),
     };
     const kinds = new Set(plan.faults.map((fault) => fault.do));
-    this.#isTrustJudged = !kinds.has('staleTerms') && !(kinds.has('suspend') && kinds.has('jumpWall'));
+    this.#isAwake = !kinds.has('suspend');
+    this.#isTrustJudged = !kinds.has('staleTerms') && !(!this.#isAwake && kinds.has('jumpWall'));
     world.allowKeys('app/');
     world.allowKeys(`${namespace}/delay/`); // of a holder that was lost, until the next one
   }
@@ -102,13 +105,12 @@ class Run {
       await this.#suffer();
       await this.#calm();
       await this.#end();
+      const entries = this.#entries;
+      const { changes } = this.#dump;
+      const { ttlMs } = this.#plan;
       this.#violations.push(
-        ...this.#workload.judge({
-          entries: this.#entries,
-          changes: this.#dump.changes,
-          namespace,
-          ttlMs: this.#plan.ttlMs,
-        }),
+        ...judgeReplay(changes, { isWhole: false }), // what a compaction takes is left out
+        ...this.#workload.judge({ entries, changes, namespace, ttlMs }),
       );
     } catch (error) {
       this.#report('error', describe(error));
@@ -208,6 +210,7 @@ class Run {
       random: this.#random.split(100 * seat + generation),
       ttlMs,
       clockRate: clockRates[seat] ?? 1,
+      isAwake: this.#isAwake,
       stopping: this.#stopping.signal,
       now: () => this.#moment(),
       write: (entry) => this.#entries.push(entry),

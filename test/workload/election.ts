@@ -1,14 +1,17 @@
 import type { Candidate, Election, Leadership } from '../../src/index.js';
+import { electionCalls } from '../history/election-calls.js';
 import { numberOf, textOf } from '../history/facts.js';
 import { judgeHandovers } from '../history/invariants/handovers.js';
 import { judgeObservers, type Reign, reignsIn } from '../history/invariants/reigns.js';
 import { revisionAt } from '../history/lives.js';
 import { election as kind } from '../history/lock-kinds.js';
+import { electionModel } from '../history/models/election.js';
 import { notesOf, type Operation, type Violation } from '../history/record.js';
+import { judgeByModel } from '../history/wgl.js';
 import { type Case, caseOf, judgeLines } from './judge-lines.js';
 import { count, giveBack, patienceOf, told, whole } from './locking.js';
 import { Onlooker } from './onlooker.js';
-import { mayHaveReadStale } from './struck.js';
+import { mayHaveLostHistory, mayHaveReadStale } from './struck.js';
 import type { Desk, Workload } from './workload.js';
 
 const name = 'e';
@@ -64,10 +67,14 @@ export const election: Workload = {
     const read = caseOf(evidence);
     const reigns = reignsIn(read.lives, `${read.namespace}/election/${name}/`);
     const notes = notesOf(read.entries);
+    // What a member says that lags behind is no look at the election.
+    const isFresh = !mayHaveReadStale(read.entries);
+    const reliable = read.operations.filter(({ call }) => call !== 'leader' || isFresh);
     return [
       ...judgeLines(read, [{ kind, folder: `election/${name}/`, operations: read.operations.map(asOfLock) }]),
-      ...judgeObservers(notes, reigns),
+      ...judgeObservers(notes, reigns, { isWhole: !mayHaveLostHistory(read.entries) }),
       ...judgeHandovers(read.operations, read.lives, `${read.namespace}/election/${name}/`),
+      ...judgeByModel(electionModel, electionCalls(reliable, read.changes)),
       ...judgeLooks(read, reigns),
       ...notes
         .filter(({ what }) => what === 'told no more')

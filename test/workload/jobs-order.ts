@@ -1,6 +1,8 @@
 import { numberOf, textOf } from '../history/facts.js';
-import { outOfOrder } from '../history/real-time.js';
+import type { QueueCall } from '../history/models/fifo.js';
+import { queuePatterns } from '../history/queue-patterns.js';
 import type { Operation, Violation } from '../history/record.js';
+import type { Timed } from '../history/wgl.js';
 import type { JobsEvidence } from './jobs-judge.js';
 import type { StoredJob } from './stored-jobs.js';
 import { grouped } from './grouped.js';
@@ -31,7 +33,10 @@ function rule(name: string): (what: string) => Violation {
   return (what) => ({ rule: name, what });
 }
 
-/** If one enqueue had resolved before another of the same priority began, its job is taken first, the first time. */
+/**
+ * If one enqueue had resolved before another of the same priority began, its job is taken first, the first time: each lane is
+ * a FIFO queue.
+ */
 function overtaken({ jobs, operations }: JobsEvidence): string[] {
   const created = new Map<string, Operation>();
   for (const operation of operations)
@@ -43,20 +48,18 @@ function overtaken({ jobs, operations }: JobsEvidence): string[] {
   );
   return [...lanes.values()].flatMap((lane) => {
     const ids = grouped(lane, ({ id }) => id);
-    const items = lane.flatMap((job) => {
+    const calls = lane.flatMap((job): Timed<QueueCall>[] => {
       const put = created.get(job.id);
       const isDelayed = job.places[0]?.kind === 'delayed';
       // Of an id that was given again it is not known which of its jobs this call has put.
       if (!put || isDelayed || ids.get(job.id)?.length !== 1) return [];
-      const rank = job.claims[0]?.token ?? Infinity;
-      return [{ from: put.invokedAt, to: put.returnedAt, rank, job }];
+      const { client, invokedAt: from, returnedAt: to } = put;
+      const enqueue: Timed<QueueCall> = { client, from, to, call: { kind: 'enqueue', id: job.tag } };
+      const at = job.claims[0]?.life.createdAt;
+      if (at === undefined) return [enqueue];
+      return [enqueue, { client: '', from: at, to: at, call: { kind: 'dequeue', id: job.tag } }];
     });
-    return outOfOrder(items)
-      .filter(({ earlier, later }) => earlier.rank > later.rank)
-      .map(
-        ({ earlier, later }) =>
-          `${later.job.tag} was taken (${later.rank}) before ${earlier.job.tag} (${earlier.rank})`,
-      );
+    return queuePatterns(calls).map(({ what }) => what);
   });
 }
 

@@ -1,20 +1,14 @@
 import { isSetting } from '../../src/base/keys.js';
-import { textOf } from '../history/facts.js';
-import { judgeHolding } from '../history/invariants/holding.js';
 import { judgeLosses } from '../history/invariants/losses.js';
 import { judgeErrors, judgeReasons } from '../history/invariants/reasons.js';
-import { judgeRegister } from '../history/invariants/register.js';
 import { judgeRemains } from '../history/invariants/remains.js';
-import { judgeTokens, judgeWitness } from '../history/invariants/tokens.js';
-import { judgeTurns } from '../history/invariants/turns.js';
+import { judgeWitness } from '../history/invariants/tokens.js';
 import { type Bounds, judgeWakeUps } from '../history/invariants/waiting.js';
+import { judgeLock } from '../history/judge-lock.js';
 import type { LineEvidence } from '../history/line.js';
 import { type Life, livesOf } from '../history/lives.js';
-import { lockCalls } from '../history/lock-calls.js';
 import type { LockKind } from '../history/lock-kinds.js';
-import { lockModel } from '../history/models/lock.js';
 import { type Entry, notesOf, type Operation, operationsOf, type Violation } from '../history/record.js';
-import { judgeByModel } from '../history/wgl.js';
 import { healedAt } from './struck.js';
 import type { Evidence } from './workload.js';
 
@@ -73,24 +67,11 @@ function judgeLine(read: Case, { kind, folder, operations, isPart = false }: Jud
   const { entries, changes, lives, namespace, ttlMs, lagMs = 0 } = read;
   const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives, lagMs };
   return [
-    ...judgeHolding(evidence),
-    ...judgeTokens(operations),
-    ...judgeTurns(evidence),
+    ...judgeLock(evidence),
     ...(isPart
       ? []
       : judgeWakeUps(evidence, { healedAt: healedAt(entries), boundMs: 2 * ttlMs + 5 * lagMs })),
-    ...judgeRegisters(evidence),
-    ...judgeByModel(lockModel(kind), lockCalls(kind, operations, changes)),
   ];
-}
-
-function judgeRegisters(evidence: LineEvidence): Violation[] {
-  const writes = evidence.operations.filter(({ call }) => call === 'write');
-  const registers = new Set(writes.map(({ input }) => textOf(input, 'register')));
-  return [...registers].flatMap((register) => {
-    const operations = writes.filter(({ input }) => input['register'] === register);
-    return judgeRegister({ ...evidence, operations }, register);
-  });
 }
 
 /** Somebody else wrote what was guarded by a hold that excludes him. */

@@ -1,6 +1,8 @@
 import { numberOf } from '../history/facts.js';
 import { judgeErrors } from '../history/invariants/reasons.js';
+import { barrierCalls, barrierModel } from '../history/models/barrier.js';
 import { type Change, operationsOf, type Operation, type Violation } from '../history/record.js';
+import { judgeByModel } from '../history/wgl.js';
 import { grouped } from './grouped.js';
 import type { Evidence } from './workload.js';
 
@@ -14,6 +16,14 @@ export interface RoundsOptions {
 interface Party {
   readonly ticket: string;
   readonly holder: string;
+}
+
+/** A ticket, from its coming. */
+interface Stay {
+  readonly createRevision: number;
+  readonly at: number;
+  /** Where it has gone from, and how; undefined as long as it stands. */
+  end?: { readonly revision: number; readonly how: 'decided' | 'left' | 'died' };
 }
 
 /** What was written about a round. */
@@ -36,10 +46,13 @@ export function judgeRounds(evidence: Evidence, options: RoundsOptions): Violati
   const complaints = [
     ...store.complaints,
     ...disagreements(operations, store, lagMs),
-    ...earlyPasses(operations, options.size),
     ...(kind === 'double' ? earlyLeaves(operations, store) : []),
   ];
-  return [...complaints.map((what) => ({ rule: 'I6', what })), ...judgeErrors(operations)];
+  return [
+    ...complaints.map((what) => ({ rule: 'I6', what })),
+    ...earlyPasses(operations, store, options.size),
+    ...judgeErrors(operations),
+  ];
 }
 
 /** The barrier as the store has it, one revision after the other. */
@@ -48,9 +61,9 @@ class RoundsInStore {
   /** By the create revision of the last ticket that they are about; as long as somebody is there they only grow. */
   readonly outcomes = new Map<number, Outcome>();
   readonly leaves = new Map<number, Outcome>();
+  /** By the name of the ticket. */
+  readonly stays = new Map<string, Stay>();
   readonly #options: RoundsOptions;
-  readonly #tickets = new Map<string, number>();
-  readonly #gone = new Map<string, 'decided' | 'left' | 'died'>();
   readonly #passed = new Set<string>();
   #latest = 0;
 
@@ -62,19 +75,22 @@ class RoundsInStore {
     const hasLeft = all.some(({ type, path: [folder] }) => folder === 'left' && type === 'put');
     for (const change of all) {
       const [folder, name = '', part] = change.path;
-      if (folder === 'in' && change.type === 'put') this.#tickets.set(name, change.createRevision);
-      if (folder === 'in' && change.type === 'delete') this.#leave(name, hasLeft);
+      if (folder === 'in' && change.type === 'put' && change.version === 1) this.stays.set(name, change);
+      if (folder === 'in' && change.type === 'delete') this.#leave(name, change.revision, hasLeft);
       if (change.type === 'delete') continue;
       if (folder === 'out') this.#decide(parseInt(name, 16), change);
       if (folder === 'leave' && part === 'out') this.#decideLeave(parseInt(name, 16), change);
     }
   }
 
-  #leave(ticket: string, hasLeft: boolean): void {
-    const place = this.#tickets.get(ticket) ?? 0;
-    this.#tickets.delete(ticket);
-    if (this.#tickets.size === 0 && place > this.#latest) this.#gone.set(ticket, 'left');
-    else this.#gone.set(ticket, place <= this.#latest ? 'decided' : hasLeft ? 'left' : 'died');
+  #leave(ticket: string, revision: number, hasLeft: boolean): void {
+    const stay = this.stays.get(ticket);
+    if (!stay) return;
+    const isDecided = stay.createRevision <= this.#latest;
+    const others = [...this.stays.values()].filter((each) => each !== stay && !each.end);
+    const isLast = others.length === 0 && !isDecided;
+    const how = isDecided ? 'decided' : isLast || hasLeft ? 'left' : 'died';
+    this.stays.set(ticket, { ...stay, end: { revision, how } });
   }
 
   #decide(round: number, change: Change): void {
@@ -85,24 +101,32 @@ class RoundsInStore {
     this.#latest = Math.max(this.#latest, round);
     this.outcomes.set(round, outcome);
     if (outcome.kind === 'tripped') this.#trip(round, outcome);
-    else if (this.#gone.get(outcome.by?.ticket ?? '') !== 'died')
+    else if (this.stays.get(outcome.by?.ticket ?? '')?.end?.how !== 'died')
       this.#complain(`round ${round} is broken by ${outcome.by?.ticket}, which has not died`);
   }
 
   #trip(round: number, { parties }: Outcome): void {
     const { kind, size } = this.#options;
     if (parties.length !== size) this.#complain(`round ${round} has ${parties.length} parties of ${size}`);
-    if (kind === 'double' && [...this.#passed].some((ticket) => this.#tickets.has(ticket)))
+    if (kind === 'double' && [...this.#passed].some((ticket) => this.#stands(ticket)))
       this.#complain(`round ${round} has tripped while another one is inside`);
     for (const { ticket, holder } of parties) {
       const whose = `${ticket} of ${holder}`;
       if (this.#passed.has(ticket))
         this.#complain(`${whose} passes in round ${round}, and has passed before`);
-      if (this.#gone.get(ticket) === 'left') this.#complain(`${whose} is in round ${round}, and had left`);
-      if (!this.#tickets.has(ticket) && !this.#gone.has(ticket))
-        this.#complain(`${whose} is in round ${round}, and never came`);
+      const stay = this.stays.get(ticket);
+      if (!stay) this.#complain(`${whose} is in round ${round}, and never came`);
+      if (stay?.end?.how === 'left') this.#complain(`${whose} is in round ${round}, and had left`);
+      // It is about the last of its parties: all were there when that one came.
+      else if (stay?.end && stay.end.revision <= round)
+        this.#complain(`${whose} is in round ${round}, and had gone by revision ${stay.end.revision}`);
       this.#passed.add(ticket);
     }
+  }
+
+  #stands(ticket: string): boolean {
+    const stay = this.stays.get(ticket);
+    return stay !== undefined && !stay.end;
   }
 
   #decideLeave(round: number, change: Change): void {
@@ -149,21 +173,25 @@ function* disagreements(
   }
 }
 
-/** By what clients say alone: nobody passes before the last one of its round has come. */
-function* earlyPasses(operations: readonly Operation[], size: number): Generator<string> {
-  const enters = operations.filter(({ call }) => call === 'enter');
-  // One that ends without knowing, by its timeout or with its session, may be counted all the same.
-  const maybe = enters.filter(({ outcome, error }) => outcome === 'unknown' || error === 'WAIT_TIMEOUT');
-  const rounds = grouped(
-    enters.filter(({ outcome }) => outcome === 'ok'),
-    ({ output }) => Number(output['generation']),
+/** By what clients say: nobody passes before each of its round has come. */
+function earlyPasses(operations: readonly Operation[], store: RoundsInStore, size: number): Violation[] {
+  const enters = grouped(
+    operations.filter(({ call }) => call === 'enter'),
+    ({ client }) => client,
   );
-  for (const [round, passed] of rounds) {
-    const first = Math.min(...passed.map(({ returnedAt }) => returnedAt));
-    const there = [...passed, ...maybe].filter(({ invokedAt }) => invokedAt <= first).length;
-    if (passed.length > size) yield `${passed.length} passed in ${round}`;
-    if (there < size) yield `somebody passed in ${round} at ${first} when ${there} of ${size} had come`;
-  }
+  return [...store.outcomes].flatMap(([round, { kind, parties }]) => {
+    if (kind !== 'tripped') return [];
+    const calls = parties.flatMap(({ ticket, holder }, index): Operation[] => {
+      const at = store.stays.get(ticket)?.at ?? -Infinity;
+      const its = enters.get(holder) ?? [];
+      const passed = its.find(({ output }) => output['generation'] === round && output['index'] === index);
+      // Else whoever has put the ticket was never told, or had given up before it came.
+      const come = passed ?? its.find(({ invokedAt }) => invokedAt <= at);
+      if (!come) return [];
+      return [{ ...come, id: ticket, ...(!passed && { outcome: 'unknown', returnedAt: Infinity }) }];
+    });
+    return judgeByModel(barrierModel(size), barrierCalls(calls));
+  });
 }
 
 /** Nobody is done with leaving before all of its round have begun to. */

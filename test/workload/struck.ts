@@ -21,3 +21,10 @@ export function mayHaveReadStale(entries: readonly Entry[]): boolean {
     (entry) => entry.kind === 'note' && entry.client === nemesis && entry.facts['readsStale'] === true,
   );
 }
+
+/** Whether history may have been compacted before a watch had told of it. */
+export function mayHaveLostHistory(entries: readonly Entry[]): boolean {
+  return entries.some(
+    (entry) => entry.kind === 'note' && entry.client === nemesis && /compact/.test(entry.what),
+  );
+}

@@ -1,8 +1,6 @@
 import { expect, it } from 'vitest';
 import { textOf } from '../facts.js';
-import { firstDeliveries } from '../first-deliveries.js';
 import { livesOf } from '../lives.js';
-import { queuePatterns } from '../queue-patterns.js';
 import { type Change, type Entry, operationsOf } from '../record.js';
 import { queueStory } from '../stories/queue-story.js';
 import type { MadeUp } from '../stories/stage.js';
@@ -44,24 +42,6 @@ it('all is well with what is as it should be', () => {
     expect(complaints(queueStory({ seed, jobs: 60 }))).toEqual([]);
     expect(complaints(queueStory({ seed, jobs: 60, unknown: 0.1, losses: 0.1 }))).toEqual([]);
   }
-});
-
-it('first deliveries are in the order of a FIFO queue, whatever was lost', () => {
-  for (let seed = 1; seed <= 10; seed++) {
-    const { entries } = queueStory({ seed, jobs: 60, unknown: 0.1, losses: 0.1 });
-    expect(queuePatterns(firstDeliveries(operationsOf(entries)))).toEqual([]);
-  }
-});
-
-it('first deliveries that are not are found', () => {
-  const story = queueStory({ seed: 3, jobs: 60 });
-  const swap: Record<string, string> = { j20: 'j30', j30: 'j20' };
-  const swapped = changed(story, (entry) => {
-    if (entry.kind !== 'return') return entry;
-    const id = textOf(entry.output, 'id');
-    return 'attempt' in entry.output ? { ...entry, output: { ...entry.output, id: swap[id] ?? id } } : entry;
-  });
-  expect(queuePatterns(firstDeliveries(operationsOf(swapped.entries)))).not.toEqual([]);
 });
 
 it('a job that is not stored', () => {

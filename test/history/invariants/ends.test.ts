@@ -7,7 +7,6 @@ import { Stage } from '../stories/stage.js';
 import { judgeLosses } from './losses.js';
 import { judgeRemains } from './remains.js';
 import { judgeWitness } from './tokens.js';
-import { judgeWaiting } from './waiting.js';
 
 const { entries, changes } = lockStory({
   seed: 7,
@@ -103,24 +102,6 @@ describe('I10, of a hold that was exchanged for another', () => {
   it("it is not lost, unless the other is another client's", () => {
     expect(losses('a')).toBe(0);
     expect(losses('b')).toBe(1);
-  });
-});
-
-describe('I9', () => {
-  const waits = (bounds: object, all = entries): number =>
-    judgeWaiting(all, { boundMs: 100, ...bounds }).length;
-
-  it('every waiter gets its turn within the bound', () => {
-    expect(waits({})).toBe(0);
-  });
-
-  it('one does not, or gets it late', () => {
-    const acquire = operationsOf(entries).find(({ call }) => call === 'acquire')!;
-    const stuck = entries.filter((entry) => entry.kind !== 'return' || entry.id !== acquire.id);
-    expect(waits({}, stuck)).toBe(1);
-    expect(waits({ endedAt: () => 50 }, stuck)).toBe(0);
-    expect(waits({ boundMs: 3 })).toBeGreaterThan(10);
-    expect(waits({ boundMs: 3, healedAt: 10_000 })).toBe(0);
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { judgeLock, lineOf } from '../judge-lock.js';
+import { livesOf } from '../lives.js';
 import { type LockKind, mutex, rwLock, semaphore } from '../lock-kinds.js';
-import type { Change, Entry, Facts, Return } from '../record.js';
+import { type Change, type Entry, type Facts, operationsOf, type Return, type Violation } from '../record.js';
 import { lockStory } from '../stories/lock-story.js';
 import { type MadeUp, Stage } from '../stories/stage.js';
 
@@ -13,9 +14,14 @@ function storyOf(kind: LockKind, seed: number, more: { unknown?: number; losses?
   return lockStory({ seed, kind, line: lineOf(kind, namespace, name), rounds: 60, clients: 6, ...more });
 }
 
+function judge(kind: LockKind, entries: readonly Entry[], changes: readonly Change[]): Violation[] {
+  const line = lineOf(kind, namespace, name);
+  return judgeLock({ kind, line, operations: operationsOf(entries), changes, lives: livesOf(changes) });
+}
+
 /** The rules that were broken, of all that is judged. */
 function broken(kind: LockKind, { entries, changes }: MadeUp): string[] {
-  const violations = judgeLock({ entries, changes, namespace }, { kind, name, register });
+  const violations = judge(kind, entries, changes);
   return [...new Set(violations.map(({ rule }) => rule))];
 }
 
@@ -185,7 +191,7 @@ it('a changed place in the line breaks I4 and nothing else', () => {
     { kind: 'invoke', at: 0, client: 'b', id: '1', call: 'acquire', on: 'it', input: {} },
     { kind: 'return', at: 1, id: '1', outcome: 'ok', output: grant },
   ];
-  expect(judgeLock({ entries, changes, namespace }, { kind: mutex, name })).toEqual([
+  expect(judge(mutex, entries, changes)).toEqual([
     {
       rule: 'I4',
       what: 'b (conclave/lock/it/b-1, token 3) was told at revision 3 that it holds, and stands behind conclave/lock/it/a-1',

@@ -45,6 +45,7 @@ describe('I10, reasons', () => {
   it('whose session lives on is not told that what he gives back was lost', () => {
     expect(rulesOf(changesOf('s/1', 't/1', '-t/1'), lost)).toEqual(['I10']);
     expect(rulesOf(changesOf('s/1', 't/1', '-s/1', '-t/1'), lost)).toEqual([]);
+    expect(rulesOf(changesOf('s/1', 't/1', '-s/1', '-t/1', 's/1'), lost)).toEqual([]); // by a late copy
     expect(rulesOf(changesOf('s/1', 't/1'), lost)).toEqual([]);
   });
 });

@@ -28,7 +28,9 @@ export function judgeReasons(
 ): Violation[] {
   const own = lives.filter(({ key }) => key.startsWith(sessions) && !key.includes('/', sessions.length));
   const firstEnd = Math.min(...own.map(({ deletedAt }) => deletedAt));
-  const endOf = new Map(own.map(({ lease, deletedAt }) => [lease, deletedAt]));
+  // Late copies of what began it may put its key again, when it has long been over.
+  const endOf = ({ lease, createdAt }: Life): number =>
+    own.find((each) => each.lease === lease && each.deletedAt >= createdAt)?.deletedAt ?? 0;
   const tickets = new Map(lives.map((life) => [life.key, life]));
   return operations.flatMap(({ call, client, error = '', input, returnedAt }) => {
     const complain = (what: string): Violation[] => [
@@ -38,8 +40,9 @@ export function judgeReasons(
     if (error !== 'HOLD_LOST' || !['release', 'resign'].includes(call)) return [];
     const ticket = tickets.get(textOf(input, 'key'));
     if (!ticket || ticket.deletedAt > returnedAt) return [];
-    const end = endOf.get(ticket.lease) ?? 0;
-    return end > returnedAt + ttlMs ? complain(`${ticket.key} was given back, and is called lost`) : [];
+    return endOf(ticket) > returnedAt + ttlMs
+      ? complain(`${ticket.key} was given back, and is called lost`)
+      : [];
   });
 }
 

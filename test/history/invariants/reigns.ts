@@ -43,12 +43,17 @@ export function reignsIn(
 }
 
 /**
- * I7: what each observer was told, in order, is a part of that one sequence, in its order; and with a revision, what was so
- * then. One stream for each client and, if it has several, each `stream` in the facts.
+ * I7: what each observer was told, in order, is a part of that one sequence, in its order, nothing twice; and with a revision,
+ * what was so then. One stream for each client and, if it has several, each `stream` in the facts.
  *
  * @param notes `leader`, of one election
+ * @param isWhole nothing is left out from the first on. Else history may have been compacted under its watch
  */
-export function judgeObservers(notes: readonly Note[], reigns: readonly Reign[]): Violation[] {
+export function judgeObservers(
+  notes: readonly Note[],
+  reigns: readonly Reign[],
+  { isWhole = false }: { readonly isWhole?: boolean } = {},
+): Violation[] {
   const streams = new Map<string, Note[]>();
   for (const note of notes) {
     if (note.what !== 'leader') continue;
@@ -57,21 +62,26 @@ export function judgeObservers(notes: readonly Note[], reigns: readonly Reign[])
     if (told) told.push(note);
     else streams.set(stream, [note]);
   }
-  return [...streams].flatMap(([stream, told]) => judgeStream(stream, told, reigns));
+  return [...streams].flatMap(([stream, told]) => judgeStream(stream, told, reigns, isWhole));
 }
 
-function judgeStream(stream: string, told: readonly Note[], reigns: readonly Reign[]): Violation[] {
-  let next = 0;
+function judgeStream(
+  stream: string,
+  told: readonly Note[],
+  reigns: readonly Reign[],
+  isWhole: boolean,
+): Violation[] {
+  let last = -1;
   for (const { facts } of told) {
     const revision = numberOf(facts, 'revision');
-    const found = firstFrom(next, reigns, (reign, following) => isSo(reign, following, facts, revision));
-    if (found === undefined) {
-      const at = Number.isNaN(revision) ? '' : ` at revision ${revision}`;
-      const after = describe(reigns[next]);
-      const what = `${stream} was told of ${JSON.stringify(facts)}${at}: not so, or not after ${after}`;
-      return [{ rule: 'I7', what }];
-    }
-    next = found;
+    const found = firstFrom(last + 1, reigns, (reign, following) => isSo(reign, following, facts, revision));
+    const complain = (what: string): Violation[] => [
+      { rule: 'I7', what: `${stream} was told of ${JSON.stringify(facts)}: ${what}` },
+    ];
+    if (found === undefined) return complain(`not so, or not after ${describe(reigns[last])}`);
+    if (isWhole && last >= 0 && found > last + 1)
+      return complain(`and not of ${describe(reigns[last + 1])} before it`);
+    last = found;
   }
   return [];
 }

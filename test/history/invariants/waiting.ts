@@ -1,5 +1,5 @@
 import { admissions, describeGrant, grantsOf, type LineEvidence, ticketsOf } from '../line.js';
-import type { Entry, Invocation, Violation } from '../record.js';
+import type { Violation } from '../record.js';
 
 /** When clients have to have been told something, after the last fault. */
 export interface Bounds {
@@ -8,27 +8,6 @@ export interface Bounds {
   readonly boundMs: number;
   /** When a client was killed, or began to end; Infinity if it was there to the end. @default everybody was */
   readonly endedAt?: (client: string) => number;
-}
-
-const waits: ReadonlySet<string> = new Set(['acquire', 'campaign', 'enter']);
-
-/**
- * I9: after the last fault every waiter gets its turn within the bound. Not judged are those whose client ended before it
- * was over.
- *
- * @param entries with all that was said until the bound had passed for everybody
- */
-export function judgeWaiting(entries: readonly Entry[], bounds: Bounds): Violation[] {
-  const returned = new Map<string, number>();
-  for (const entry of entries) if (entry.kind === 'return') returned.set(entry.id, entry.at);
-  return entries.flatMap((entry) => {
-    if (entry.kind !== 'invoke' || !waits.has(entry.call)) return [];
-    const latest = latestFor(entry, bounds);
-    const at = returned.get(entry.id) ?? Infinity;
-    if (at <= latest || (bounds.endedAt?.(entry.client) ?? Infinity) <= latest) return [];
-    const what = `${entry.client} waits since ${entry.at} (${entry.call} ${entry.on}), until ${at}`;
-    return [{ rule: 'I9', what }];
-  });
 }
 
 /**
@@ -54,8 +33,4 @@ export function judgeWakeUps(
     const what = `${describeGrant(grant)} might pass from ${passed} on, and was told at ${returnedAt}`;
     return [{ rule: 'I9', what }];
   });
-}
-
-function latestFor({ at }: Invocation, { healedAt = 0, boundMs }: Bounds): number {
-  return Math.max(at, healedAt) + boundMs;
 }

@@ -22,22 +22,19 @@ export function electionStory({ seed, unknown = 0, losses = 0, ...story }: Elect
     stage.return(id, isKnown ? 'ok' : 'unknown', isKnown ? output : {});
     return isKnown;
   };
-  /** What an observer hears: later, and not of all. */
+  const lastTold = new Map<string, string>();
+  /** What an observer hears: later, not of all, and nothing twice. */
   const observe = (): void => {
     const [leader] = line;
     const facts = leader ? { token: leader.token, value: leader.value } : {};
     const { revision } = stage;
     const at = (told = Math.max(told, stage.now) + 0.01);
-    for (const client of ['o1', 'o2'])
-      if (random.next() < 0.7)
-        stage.entries.push({
-          kind: 'note',
-          at,
-          client,
-          what: 'leader',
-          on: 'it',
-          facts: { ...facts, revision },
-        });
+    for (const client of ['o1', 'o2']) {
+      if (random.next() >= 0.7 || lastTold.get(client) === JSON.stringify(facts)) continue;
+      lastTold.set(client, JSON.stringify(facts));
+      const note = { kind: 'note', at, client, what: 'leader', on: 'it' } as const;
+      stage.entries.push({ ...note, facts: { ...facts, revision } });
+    }
   };
   const lead = (): void => line[0]?.onLead();
   const gone = (key: string): void => {

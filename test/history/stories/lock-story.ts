@@ -87,7 +87,7 @@ export function lockStory({
     const { key, token } = ticket;
     if (random.next() < losses) stage.later(1, () => lose(client, ticket));
     stage.later(1, () => {
-      const write = stage.invoke(client, 'write', 'it', { key, token });
+      const write = stage.invoke(client, 'write', 'it', { key, token, register: 'app/it' });
       stage.later(1, () => {
         if (!stage.isLive(key)) {
           stage.later(1, () => stage.return(write, 'no'));

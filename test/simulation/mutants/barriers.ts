@@ -151,4 +151,22 @@ export const barrierMutants: readonly Mutant[] = [
     size: 'micro',
     seed: 11,
   },
+  {
+    name: 'a round counts who has died',
+    edits: [
+      {
+        file: 'src/barrier/entering.ts',
+        find: 'const round = standing.round(parties);',
+        replace: 'const round = [...this.#dead, ...standing.round(parties)];',
+      },
+      {
+        file: 'src/barrier/entering.ts',
+        find: 'if (dead && youngest) {',
+        replace: 'if (dead && !youngest) {',
+      },
+    ],
+    workload: 'barrier',
+    size: 'micro',
+    seed: 173,
+  },
 ];

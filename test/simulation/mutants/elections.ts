@@ -50,4 +50,35 @@ export const electionMutants: readonly Mutant[] = [
     size: 'micro',
     seed: 3,
   },
+  {
+    name: 'an observer is told of the same leader again',
+    edits: [
+      {
+        file: 'src/election/observe.ts',
+        find: 'if (!last || !isSame(seen.leader, last.leader)) yield (last = seen);',
+        replace: 'yield (last = seen);',
+      },
+      {
+        file: 'src/election/election.ts',
+        find: 'if (!last || isNews) yield (last = { leader, revision });',
+        replace: 'yield (last = { leader, revision });',
+      },
+    ],
+    workload: 'election',
+    size: 'micro',
+    seed: 1,
+  },
+  {
+    name: 'an observer is not told that nobody leads',
+    edits: [
+      {
+        file: 'src/election/observe.ts',
+        find: 'if (!last || !isSame(seen.leader, last.leader)) yield (last = seen);',
+        replace: 'if (!last || (seen.leader && !isSame(seen.leader, last.leader))) yield (last = seen);',
+      },
+    ],
+    workload: 'election',
+    size: 'micro',
+    seed: 1,
+  },
 ];

@@ -146,4 +146,11 @@ export const leaseMutants: readonly Mutant[] = [
     size: 'micro',
     seed: 19,
   },
+  {
+    name: 'a loss is not told',
+    edits: [{ file: 'src/session/hold.ts', find: 'this.#controller.abort(this.#loss);', replace: '' }],
+    workload: 'mutex',
+    size: 'full',
+    seed: 14,
+  },
 ];
