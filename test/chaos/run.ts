@@ -56,7 +56,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     if (violations.length > 0) console.log(`to repeat: ${commandOf(options)}`);
     return { violations, evidence, schedule, settledMs: calm.tookMs, elections, directory };
   } catch (error) {
-    console.log(`kept: ${stage.archive.directory}; to repeat: ${commandOf(options)}`);
+    console.log(`to repeat: ${commandOf(options)}`);
     throw error;
   }
 }

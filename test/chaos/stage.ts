@@ -54,6 +54,8 @@ export class Stage implements Scene, AsyncDisposable {
   readonly #players: Player[] = [];
   readonly #crashes: Violation[] = [];
   #isEnding = false;
+  #isConcluded = false;
+  readonly #onExit = (): void => this.#keepUnlessConcluded();
 
   private constructor(options: StageOptions, workload: Workload, rig: Rig) {
     this.#options = options;
@@ -64,6 +66,7 @@ export class Stage implements Scene, AsyncDisposable {
     this.recorder = new Recorder(rig.endpoints);
     this.archive = Archive.create();
     this.#paper = new PaperFile(this.archive.historyOf(nemesis));
+    process.once('exit', this.#onExit);
   }
 
   /** Resolves when all clients play. */
@@ -190,21 +193,35 @@ export class Stage implements Scene, AsyncDisposable {
     violations: readonly Violation[],
     { schedule = [], keep = false }: { readonly schedule?: readonly Struck[]; readonly keep?: boolean } = {},
   ): string | undefined {
-    const { archive, ttlMs } = this;
-    if (violations.length === 0 && !keep) {
-      archive.remove();
-      return undefined;
+    this.#isConcluded = true;
+    if (violations.length > 0 || keep) return this.#keep(changes, violations, schedule);
+    this.archive.remove();
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    process.off('exit', this.#onExit);
+    try {
+      this.#keepUnlessConcluded();
+    } finally {
+      await this.recorder[Symbol.asyncDispose]();
+      await this.rig[Symbol.asyncDispose]();
     }
+  }
+
+  /** What there is of a run that has thrown, or hung. */
+  #keepUnlessConcluded(): void {
+    if (this.#isConcluded) return;
+    this.#keep(this.recorder.changes, [{ rule: 'end', what: 'the run did not come to an end' }], []);
+  }
+
+  #keep(changes: Evidence['changes'], violations: readonly Violation[], schedule: readonly Struck[]): string {
+    const { archive, ttlMs } = this;
     const options = this.#options as unknown as Json;
     const facts = { workload: this.workload.name, namespace, ttlMs, options, schedule };
     archive.write(facts, changes, violations, this.rig.cluster.log);
     console.log(`kept: ${archive.directory}`);
     return archive.directory;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.recorder[Symbol.asyncDispose]();
-    await this.rig[Symbol.asyncDispose]();
   }
 
   /** Whoever was killed is written down; nobody else ends before he is told to. */

@@ -2,6 +2,9 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Check } from './check.js';
 
+/** Far more than they take: each scenario has a limit of its own. */
+const limitMinutes = { long: 150, short: 40 };
+
 const worker = fileURLToPath(new URL('clusters-worker.js', import.meta.url));
 
 /**
@@ -12,10 +15,13 @@ const worker = fileURLToPath(new URL('clusters-worker.js', import.meta.url));
 export function playScenarios(isLong: boolean): Promise<readonly Check[]> {
   return new Promise((resolve, reject) => {
     const child = fork(worker, [String(isLong)]);
+    const minutes = isLong ? limitMinutes.long : limitMinutes.short;
+    const limit = setTimeout(() => child.kill('SIGKILL'), 60_000 * minutes);
     child.on('message', (checks: readonly Check[]) => resolve(checks));
     child.on('error', reject);
-    child.on('exit', (code, signal) =>
-      reject(new Error(`the process of the scenarios ended with ${code ?? signal}`)),
-    );
+    child.on('exit', (code, signal) => {
+      clearTimeout(limit);
+      reject(new Error(`the process of the scenarios ended with ${code ?? signal}`));
+    });
   });
 }

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type { Random } from '../../../src/testing/random.js';
 import { callGateway, revisionByGateway, statusByGateway } from '../rig/gateway.js';
 import type { Rig } from '../rig/rig.js';
-import type { Nemesis } from './nemesis.js';
+import type { Nemesis, Scene } from './nemesis.js';
 import { anyMember, leader } from './targets.js';
 
-const stormIntervalMs = 200;
+/** What storms write down, and how often. */
+export const compacted = { note: 'history was compacted', intervalMs: 200 };
+export const defragmented = { note: 'a member was defragmented', intervalMs: 5_000 };
 
 /** Forgets all but the present. */
 const compaction: Nemesis = {
@@ -14,25 +17,6 @@ const compaction: Nemesis = {
   begin: async ({ rig }) => {
     await compact(rig);
     return async () => {}; // what is forgotten stays so
-  },
-};
-
-const compactionStorm: Nemesis = {
-  name: 'history compacted all the time',
-  needs: [],
-  begin: async ({ rig }) => {
-    await compact(rig);
-    const end = new AbortController();
-    const storm = (async () => {
-      while (!end.signal.aborted) {
-        await compact(rig).catch(() => {}); // another fault may keep it from that for a while
-        await delay(stormIntervalMs, undefined, { signal: end.signal }).catch(() => {});
-      }
-    })();
-    return async () => {
-      end.abort();
-      await storm;
-    };
   },
 };
 
@@ -47,28 +31,37 @@ const defragmentation: Nemesis = {
   },
 };
 
-const defragmentationIntervalMs = 5_000;
-
-/** One of them each 5 seconds. */
-const defragmentations: Nemesis = {
-  name: 'members defragmented all the time',
-  needs: [],
-  begin: async (scene, random) => {
+/** Does it over and over, and writes down each time that it has. @param act false if there was nothing to do */
+function storm(
+  name: string,
+  { note, intervalMs }: typeof compacted,
+  act: (scene: Scene, random: Random) => Promise<boolean>,
+): Nemesis {
+  const begin: Nemesis['begin'] = async (scene, random) => {
     const end = new AbortController();
     const { signal } = end;
-    const storm = (async () => {
+    const raging = (async () => {
       while (!signal.aborted) {
-        // Another fault may keep it from that.
-        await defragmentation.begin(scene, random).catch(() => {});
-        await delay(defragmentationIntervalMs, undefined, { signal }).catch(() => {});
+        // Another fault may keep it from that for a while.
+        if (await act(scene, random).catch(() => false)) scene.tell?.(note);
+        await delay(intervalMs, undefined, { signal }).catch(() => {});
       }
     })();
     return async () => {
       end.abort();
-      await storm;
+      await raging;
     };
-  },
-};
+  };
+  return { name, needs: [], begin };
+}
+
+const compactions = storm('history compacted all the time', compacted, ({ rig }) => compact(rig));
+
+/** One of them at a time. */
+const defragmentations = storm('members defragmented all the time', defragmented, async (scene, random) => {
+  await defragmentation.begin(scene, random);
+  return true;
+});
 
 /**
  * The alarm that a member raises whose quota is full: from then on the cluster takes no puts and no grants. Raised by
@@ -96,16 +89,18 @@ const leaderStarved: Nemesis = {
   begin: async (scene, random) => scene.rig.limitCpu(await leader.aim(scene, random), 1),
 };
 
-async function compact(rig: Rig): Promise<void> {
-  await anyAnswer(rig, async (endpoint) => {
+/** @returns false if nothing has been written since the last time */
+function compact(rig: Rig): Promise<boolean> {
+  return anyAnswer(rig, async (endpoint) => {
     const revision = await revisionByGateway(endpoint);
-    await callGateway(endpoint, 'kv/compaction', { revision, physical: true }).catch(ignoreCompacted);
+    try {
+      await callGateway(endpoint, 'kv/compaction', { revision, physical: true });
+      return true;
+    } catch (error) {
+      if (String(error).includes('has been compacted')) return false;
+      throw error;
+    }
   });
-}
-
-/** Nothing has been written since. */
-function ignoreCompacted(error: unknown): void {
-  if (!String(error).includes('has been compacted')) throw error;
 }
 
 /** Of the first member that answers. */
@@ -123,7 +118,7 @@ async function anyAnswer<T>(rig: Rig, ask: (endpoint: string) => Promise<T>): Pr
 
 export const maintenanceNemeses: readonly Nemesis[] = [
   compaction,
-  compactionStorm,
+  compactions,
   defragmentation,
   defragmentations,
   outOfSpace,

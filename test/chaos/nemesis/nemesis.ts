@@ -7,6 +7,8 @@ export interface Scene {
   readonly rig: Rig;
   /** The place of the client that holds what the run is about, if there is one and it is known. */
   holder?(): number | undefined | Promise<number | undefined>;
+  /** Writes down what was done, for those faults that go on doing something. */
+  tell?(what: string): void;
   /** Puts a client in the place of one that was killed. @default the place stays empty */
   revive?(client: number): Promise<void>;
 }

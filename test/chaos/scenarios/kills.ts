@@ -2,6 +2,7 @@ import { operationsOf } from '../../history/record.js';
 import { run } from '../run.js';
 import { deathsIn } from './estates.js';
 import type { Scenario, Stand } from './scenario.js';
+import { expectStruck } from './under-faults.js';
 
 const nemeses = [
   'a client killed',
@@ -25,17 +26,14 @@ async function killAndJudge(stand: Stand, repetitions: number): Promise<void> {
   if (repetitions >= 30)
     stand.expect(clients > 0 && members > 0, 'only clients were killed, or only members');
   stand.add(violations);
-  const failed = schedule.filter(({ error }) => error !== undefined);
-  stand.expect(failed.length === 0, `faults that could not be: ${JSON.stringify(failed)}`);
+  expectStruck(stand, 'register', schedule);
   const operations = operationsOf(evidence.entries);
   const count = (call: string): string => {
     const ofCall = operations.filter((each) => each.call === call);
     const ok = ofCall.filter(({ outcome }) => outcome === 'ok').length;
     return `${ok} of ${ofCall.length}`;
   };
-  const struck = schedule.filter(({ isMissed }) => !isMissed).length;
   stand.figure('killed', `${clients} clients and ${members} members in ${Math.round(seconds)} s`);
-  stand.expect(struck > 0, 'nobody was killed');
   stand.figure('locks taken, numbers counted', `${count('acquire')}, ${count('write')} acknowledged`);
   stand.figure('all served after the last', `${Math.round(settledMs)} ms`);
 }

@@ -1,5 +1,5 @@
 import { positiveControls } from '../controls.js';
-import { clocks } from './clocks.js';
+import { clocks, leaderClock } from './clocks.js';
 import { earlyRevoke } from './early-revoke.js';
 import { halfOpen } from './half-open.js';
 import { outOfSpace } from './out-of-space.js';
@@ -28,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   phantom,
   lostAnswers,
   clocks,
+  leaderClock,
   splitBrain,
   lossyNetwork,
   allKilled,

@@ -1,18 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../../src/index.js';
 import { Random } from '../../../src/testing/random.js';
+import { notesOf } from '../../history/record.js';
+import type { Evidence } from '../../workload/workload.js';
 import { monotonicMs } from '../client/paper.js';
 import { replaceMember } from '../../rig/replace-member.js';
 import { judge } from '../judge.js';
+import { compacted, defragmented } from '../nemesis/maintenance.js';
 import { anyClient, range } from '../nemesis/targets.js';
 import type { Footprint } from '../player.js';
 import { Rig } from '../rig/rig.js';
 import { type RunOptions, suffer } from '../run.js';
 import { namespace, Stage } from '../stage.js';
 import { agesOf, estatesIn } from './estates.js';
-import type { Scenario } from './scenario.js';
+import type { Scenario, Stand } from './scenario.js';
 import { judgeWakeUps } from './wake-ups.js';
-import { deathsOfMembers, lossesIn, playUnderFaults } from './under-faults.js';
+import { deathsOfMembers, expectStruck, lossesIn, playUnderFaults } from './under-faults.js';
 
 export const allKilled: Scenario = {
   number: 17,
@@ -38,15 +41,35 @@ export const compactions: Scenario = {
   repetitions: { full: 300, tenth: 12 },
   async run(stand, seconds) {
     for (const workload of ['mutex', 'queue', 'double-barrier', 'election']) {
-      const options = { workload, clients: 4, ttlMs: 3_000, seconds: seconds / 8 };
+      const share = seconds / 8;
+      const options = { workload, clients: 4, ttlMs: 3_000, seconds: share };
       const throughout = ['history compacted all the time', 'members defragmented all the time'];
       const { evidence } = await playUnderFaults(stand, { ...options, throughout, nemeses: [] });
       judgeWakeUps(stand, workload, evidence);
+      expectMaintenance(stand, { name: workload, seconds: share, evidence });
       const nemeses = ['a client stopped', 'a client cut off from a member'];
-      await playUnderFaults(stand, { ...options, throughout, nemeses });
+      const hit = await playUnderFaults(stand, { ...options, throughout, nemeses });
+      const name = `${workload} among faults`;
+      expectMaintenance(stand, { name, seconds: share, evidence: hit.evidence });
     }
   },
 };
+
+/** At least a tenth of what was tried: a slow machine does it more seldom. */
+function expectMaintenance(stand: Stand, { name, seconds, evidence }: Maintained): void {
+  for (const { note, intervalMs } of [compacted, defragmented]) {
+    const times = notesOf(evidence.entries).filter(({ what }) => what === note).length;
+    stand.figure(`${name}: ${note}`, `${times} times`);
+    const least = Math.max(1, (seconds * 1_000) / intervalMs / 10);
+    stand.expect(times >= least, `${name}: ${note} only ${times} times in ${seconds} s`);
+  }
+}
+
+interface Maintained {
+  readonly name: string;
+  readonly seconds: number;
+  readonly evidence: Evidence;
+}
 
 export const rollingRestart: Scenario = {
   number: 20,
@@ -125,6 +148,7 @@ export const leaderless: Scenario = {
       ttlMs,
       seed,
     });
+    const firstTerm = await stage.rig.term();
     const terms: { readonly at: number; readonly term: number }[] = [];
     const stop = new AbortController();
     const counting = sample(stop.signal, 200, async () => {
@@ -155,7 +179,10 @@ export const leaderless: Scenario = {
       const elections = Math.max(0, termAt(deletedAt) - termAt(diedAt));
       return deletedAt - diedAt - (elections + 1) * ttlMs - elections * electionMs;
     });
-    stand.figure('leaders killed', schedule.length);
+    expectStruck(stand, 'register', schedule);
+    const elections = Math.max(...terms.map(({ term }) => term)) - firstTerm;
+    stand.figure('elections', elections);
+    stand.expect(2 * elections >= schedule.length, 'those who were killed did not lead');
     if (repetitions >= 30) stand.expect(estates.length > 0, 'nobody died with a ticket: nothing was shown');
     stand.spread('leases of dead clients ended after their death', agesOf(estates));
     stand.figure('later than (elections + 1) TTL and the elections, ms', Math.round(Math.max(...excesses)));
@@ -182,11 +209,13 @@ export const soak: Scenario = {
       nemeses: [...deathsOfMembers, 'a client stopped', 'history compacted', 'responses to a client lost'],
     };
     await using stage = await Stage.start(options);
-    await suffer(stage, { ...options, seconds: minutes * 15 });
+    const first = await suffer(stage, { ...options, seconds: minutes * 15 });
     stand.add((await stage.settle()).violations);
     const footprints = (): Promise<Footprint[]> => Promise.all(stage.players.map((each) => each.footprint()));
     const before = await footprints();
-    await suffer(stage, { ...options, seed: seed + 1, seconds: minutes * 45 });
+    const second = await suffer(stage, { ...options, seed: seed + 1, seconds: minutes * 45 });
+    const schedule = [...first, ...second];
+    expectStruck(stand, 'mutex', schedule);
     stand.add((await stage.settle()).violations);
     const growth = async (): Promise<{ readonly megabytes: number[]; readonly sockets: number[] }> => {
       const after = await footprints();
@@ -206,6 +235,6 @@ export const soak: Scenario = {
     stand.add(await stage.end());
     const evidence = await stage.evidence();
     stand.add(judge(stage.workload, evidence));
-    stage.conclude(evidence, stand.violations);
+    stage.conclude(evidence, stand.violations, { schedule });
   },
 };

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Violation } from '../../history/record.js';
 import { lacks } from '../rig/tools.js';
 import { scenarios } from './list.js';
@@ -12,6 +13,9 @@ export interface ScenariosOptions {
   /** @default chance */
   readonly seed?: number;
 }
+
+/** Far more than any scenario takes, the soak of 40 minutes too: they only keep what hangs from holding up all others. */
+const limitMinutes = { P: { tenth: 10, full: 30 }, L: { tenth: 15, full: 90 } } as const;
 
 /** What came of a scenario. */
 export interface ScenarioResult {
@@ -34,7 +38,7 @@ export async function runScenarios(options: ScenariosOptions): Promise<ScenarioR
   console.log(`${chosen.length} scenarios of tier ${tier}, seed ${seed}`);
   const results: ScenarioResult[] = [];
   for (const scenario of chosen) {
-    const result = await runScenario(scenario, scenario.repetitions[size], seed);
+    const result = await runScenario(scenario, size, seed);
     print(result);
     results.push(result);
   }
@@ -45,8 +49,13 @@ export async function runScenarios(options: ScenariosOptions): Promise<ScenarioR
   return results;
 }
 
-async function runScenario(scenario: Scenario, repetitions: number, seed: number): Promise<ScenarioResult> {
+async function runScenario(
+  scenario: Scenario,
+  size: ScenariosOptions['size'],
+  seed: number,
+): Promise<ScenarioResult> {
   const { number, title, tier, needs } = scenario;
+  const repetitions = scenario.repetitions[size];
   const name = `${number}. ${title}`;
   const stand = new Stand(`scenario ${number}${tier === 'L' ? ' L' : ''}`, seed);
   const { figures, violations } = stand;
@@ -55,12 +64,19 @@ async function runScenario(scenario: Scenario, repetitions: number, seed: number
     return { name, passed: true, repetitions: 0, figures, violations, seconds: 0, skipped: lack };
   const startedAt = performance.now();
   try {
-    await scenario.run(stand, repetitions);
+    await endsWithin(limitMinutes[tier][size], scenario.run(stand, repetitions));
   } catch (error) {
     stand.expect(false, error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   return { name, passed: violations.length === 0, repetitions, figures, violations, seconds };
+}
+
+/** What hangs goes on hanging, until this process ends. */
+async function endsWithin(minutes: number, work: Promise<void>): Promise<void> {
+  const limit = delay(60_000 * minutes, 'late' as const, { ref: false });
+  if ((await Promise.race([work, limit])) === 'late')
+    throw new Error(`did not come to an end within ${minutes} minutes`);
 }
 
 function print({ name, passed, repetitions, figures, violations, seconds, skipped }: ScenarioResult): void {

@@ -52,10 +52,9 @@ function turnsIn({ changes }: Evidence, operations: readonly Operation[]): numbe
 
 /** From the moment at which a round was full until one of its parties was told. */
 function roundsIn({ changes, namespace }: Evidence, operations: readonly Operation[]): number[] {
-  const outcomes = livesRightBelow(livesOf(changes), `${namespace}/double-barrier/d/out/`);
-  const filledAt = new Map(
-    outcomes.map(({ key, createdAt }) => [parseInt(key.slice(key.lastIndexOf('/') + 1), 16), createdAt]),
-  );
+  const tickets = livesRightBelow(livesOf(changes), `${namespace}/double-barrier/d/in/`);
+  // A round has the number of the youngest ticket in it.
+  const filledAt = new Map(tickets.map(({ createRevision, createdAt }) => [createRevision, createdAt]));
   return operations.flatMap(({ call, outcome, output, returnedAt }) => {
     const at = filledAt.get(output['generation'] as number);
     return call === 'enter' && outcome === 'ok' && at !== undefined ? [returnedAt - at] : [];
