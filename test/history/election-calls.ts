@@ -16,8 +16,10 @@ export function electionCalls(
   changes: readonly Change[],
 ): Timed<ElectionCall>[] {
   const ends = endsOf(operations, { begin: 'campaign', end: 'resign' }, changes);
-  const calls = ends.map(({ kind, key, ...time }): Timed<ElectionCall> => {
-    return { ...time, call: { kind: kind === 'release' ? 'resign' : 'expire', key } };
+  const calls = ends.map(({ kind, key, client, from, to, goneAt }): Timed<ElectionCall> => {
+    if (kind === 'expire') return { client, from, to, call: { kind, key } };
+    // It resolves when the time of its session is over, too: it is seen to lead until its lease ends.
+    return { client, from, to: Math.max(to, goneAt), call: { kind: 'resign', key } };
   });
   const seen = new Set(
     operations.filter(({ call }) => call === 'leader').map(({ output }) => textOf(output, 'value')),

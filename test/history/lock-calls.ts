@@ -23,7 +23,9 @@ export function lockCalls(
   changes: readonly Change[],
 ): Timed<LockCall>[] {
   const ends = endsOf(operations, { begin: 'acquire', end: 'release' }, changes);
-  const calls: Timed<LockCall>[] = ends.map(({ kind, key, ...time }) => ({ ...time, call: { kind, key } }));
+  const calls: Timed<LockCall>[] = ends.map(({ kind, key, client, from, to }) => {
+    return { client, from, to, call: { kind, key } };
+  });
   for (const { call, outcome, error, client, input, output, invokedAt: from, returnedAt: to } of operations) {
     const isLost = error === 'HOLD_LOST';
     if (call === 'downgrade' && (outcome !== 'no' || isLost)) {
@@ -57,6 +59,8 @@ export interface HoldEnd {
   readonly client: string;
   readonly from: number;
   readonly to: number;
+  /** When its key was seen to be deleted; Infinity if it never was. */
+  readonly goneAt: number;
 }
 
 /**
@@ -90,9 +94,10 @@ export function endsOf(
   return [...holds].flatMap(([key, { client, invokedAt }]): HoldEnd[] => {
     const deleted = deletedAt.get(key);
     const release = releaseOf.get(key);
+    const goneAt = deleted ?? Infinity;
     if (release && (release.outcome === 'ok' || deleted === undefined))
-      return [{ kind: 'release', key, client, from: release.invokedAt, to: release.returnedAt }];
+      return [{ kind: 'release', key, client, from: release.invokedAt, to: release.returnedAt, goneAt }];
     if (deleted === undefined) return [];
-    return [{ kind: 'expire', key, client, from: Math.min(invokedAt, deleted), to: deleted }];
+    return [{ kind: 'expire', key, client, from: Math.min(invokedAt, deleted), to: deleted, goneAt }];
   });
 }

@@ -67,14 +67,11 @@ export const election: Workload = {
     const read = caseOf(evidence);
     const reigns = reignsIn(read.lives, `${read.namespace}/election/${name}/`);
     const notes = notesOf(read.entries);
-    // What a member says that lags behind is no look at the election.
-    const isFresh = !mayHaveReadStale(read.entries);
-    const reliable = read.operations.filter(({ call }) => call !== 'leader' || isFresh);
     return [
       ...judgeLines(read, [{ kind, folder: `election/${name}/`, operations: read.operations.map(asOfLock) }]),
       ...judgeObservers(notes, reigns, { isWhole: !mayHaveLostHistory(read.entries) }),
       ...judgeHandovers(read.operations, read.lives, `${read.namespace}/election/${name}/`),
-      ...judgeByModel(electionModel, electionCalls(reliable, read.changes)),
+      ...judgeByModel(electionModel, electionCalls(withoutGuesses(read), read.changes)),
       ...judgeLooks(read, reigns),
       ...notes
         .filter(({ what }) => what === 'told no more')
@@ -114,6 +111,20 @@ async function look(desk: Desk, place: Election): Promise<void> {
     {},
     () => place.leader(),
     (leader) => (leader ? { token: Number(leader.fencingToken), value: leader.value } : {}),
+  );
+}
+
+/**
+ * Without looks at a member that may lag behind, and at one who was first in line and had still to let a more urgent one pass.
+ */
+function withoutGuesses({ entries, operations }: Case): Operation[] {
+  const isFresh = !mayHaveReadStale(entries);
+  const granted = new Set(
+    operations.filter(({ call }) => call === 'campaign').map(({ output }) => output['token']),
+  );
+  return operations.filter(
+    ({ call, output: { token } }) =>
+      call !== 'leader' || (isFresh && (token === undefined || granted.has(token))),
   );
 }
 
