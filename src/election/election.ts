@@ -113,7 +113,10 @@ export class Election {
     return lead(this.#connection, { title: this.#line.title, campaign }, work, options);
   }
 
-  /** Who leads now. One read. A crashed leader counts until its lease has run out. */
+  /**
+   * Who leads now: the first in line. One read. A crashed leader counts until its lease has run out, and where there are
+   * priorities a candidate may be first for a moment, until it has let a more urgent one pass; it was never told that it leads.
+   */
   async leader(): Promise<Leader | undefined> {
     this.#connection.closing.throwIfAborted();
     const oldest = get(prefix(this.#line.prefix), { sort: ['create', 'ascend'], limit: 1 });
@@ -130,8 +133,8 @@ export class Election {
   /**
    * The leaders as they come and go, the present one first, `undefined` when there is none; also when one proclaims a new
    * value. Never backwards, none twice in a row, none left out, however slow the reader is; only what was compacted away
-   * before it could be told may be missing. Nothing is sent per change, and nothing before the first `next()`. `break`
-   * ends it.
+   * before it could be told may be missing. Who leads is seen as `leader()` sees it. Nothing is sent per change, and
+   * nothing before the first `next()`. `break` ends it.
    *
    * @throws the signal's reason; ClosedError; AuthError if a permission was withdrawn. It does not end otherwise: while the
    * store is away it waits.
