@@ -33,14 +33,17 @@ export function electionCalls(
   return calls;
 }
 
-function callOf({ call, outcome, input, output }: Operation): ElectionCall | undefined {
+/** A proclamation may have been written before it was known that no other can be. */
+const written: ReadonlySet<string> = new Set(['HOLD_LOST', 'RESOURCE_EXHAUSTED']);
+
+function callOf({ call, outcome, error = '', input, output }: Operation): ElectionCall | undefined {
   const isKnown = outcome === 'ok';
   if (call === 'campaign') {
     const value = textOf(input, 'value');
     if (!isKnown) return { kind: 'campaign', key: undefined, token: undefined, value };
     return { kind: 'campaign', key: textOf(output, 'key'), token: numberOf(output, 'token'), value };
   }
-  if (call === 'proclaim' && outcome !== 'no')
+  if (call === 'proclaim' && (outcome !== 'no' || written.has(error)))
     return { kind: 'proclaim', key: textOf(input, 'key'), value: textOf(input, 'value') };
   if (call === 'leader' && isKnown) {
     const token = numberOf(output, 'token');
