@@ -138,3 +138,27 @@ it('an observer was told of the same leader twice, or not of one that came betwe
   expect(told(a, a)).toBe(1);
   expect(told(a, b)).toBe(1);
 });
+
+it('who has handed over may have gone before it gives the rest back', () => {
+  const stage = new Stage(1);
+  const [first, next] = ['conclave/election/it/a-1', 'conclave/election/it/b-1'];
+  const lead = stage.invoke('a', 'campaign', 'it', { value: 'a' });
+  const wait = stage.invoke('b', 'campaign', 'it', { value: 'b' });
+  const token = stage.put(first, { value: 'a' }, 'a');
+  const later = stage.put(next, { value: 'b' }, 'b');
+  stage.now++;
+  stage.return(lead, 'ok', { key: first, token });
+  const transfer = stage.invoke('a', 'transfer', 'it', { key: first, token, to: next });
+  stage.now++;
+  stage.return(wait, 'ok', { key: next, token: later });
+  stage.now++;
+  stage.return(transfer, 'ok');
+  const resign = stage.invoke('a', 'resign', 'it', { key: first, token });
+  stage.now++;
+  stage.delete(first); // is seen late
+  stage.now++;
+  stage.return(resign, 'ok');
+  expect(verdict(stage)).toBe('linearizable');
+  const entries = stage.entries.filter((entry) => !('id' in entry) || entry.id !== transfer);
+  expect(verdict({ entries, changes: stage.changes })).toBe('illegal');
+});

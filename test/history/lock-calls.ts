@@ -91,12 +91,18 @@ export function endsOf(
     // The last: those before it have ended a re-entrant hold within. But one that is sure to have done it goes first.
     if (releaseOf.get(key)?.outcome !== 'ok' || release.outcome === 'ok') releaseOf.set(key, release);
   }
+  // Whoever hands over gives up before it says that it does.
+  const handedOverAt = new Map<string, number>();
+  for (const { call, outcome, input, invokedAt } of operations)
+    if (call === 'transfer' && outcome !== 'no') handedOverAt.set(textOf(input, 'key'), invokedAt);
   return [...holds].flatMap(([key, { client, invokedAt }]): HoldEnd[] => {
     const deleted = deletedAt.get(key);
     const release = releaseOf.get(key);
     const goneAt = deleted ?? Infinity;
-    if (release && (release.outcome === 'ok' || deleted === undefined))
-      return [{ kind: 'release', key, client, from: release.invokedAt, to: release.returnedAt, goneAt }];
+    if (release && (release.outcome === 'ok' || deleted === undefined)) {
+      const from = Math.min(release.invokedAt, handedOverAt.get(key) ?? Infinity);
+      return [{ kind: 'release', key, client, from, to: release.returnedAt, goneAt }];
+    }
     if (deleted === undefined) return [];
     return [{ kind: 'expire', key, client, from: Math.min(invokedAt, deleted), to: deleted, goneAt }];
   });
