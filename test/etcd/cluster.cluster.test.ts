@@ -23,12 +23,15 @@ beforeAll(async () => {
 afterAll(() => cluster.dispose());
 
 describe('a learner', () => {
-  it('is added, started, promoted, moved and removed', async () => {
-    await using store = storeOn(cluster.endpoints);
-    const [client = 0, peer = 0, elsewhere = 0] = await freePorts(3);
+  it('is added, started, promoted and removed', async () => {
+    // Of its own: what goes wrong here may leave a cluster without a quorum.
+    await using growing = await Cluster.start();
+    const [first] = growing.endpoints;
+    await using store = storeOn(growing.endpoints);
+    const [client = 0, peer = 0] = await freePorts(2);
     const peerUrl = `http://127.0.0.1:${peer}`;
     const { members: before } = await store.cluster.list();
-    expect(before).toMatchObject([{ name: 'm0', clientUrls: [endpoint], isLearner: false }]);
+    expect(before).toMatchObject([{ name: 'm0', clientUrls: [first], isLearner: false }]);
 
     const added = await store.cluster.add([peerUrl], { isLearner: true });
     expect(added.member).toMatchObject({ name: '', peerUrls: [peerUrl], clientUrls: [], isLearner: true });
@@ -46,7 +49,7 @@ describe('a learner', () => {
     expect(learner.running).toBe(true);
 
     const synced = await store.cluster.sync();
-    expect(synced.endpoints, 'a learner serves nearly nothing').toEqual([endpoint]);
+    expect(synced.endpoints, 'a learner serves nearly nothing').toEqual([first]);
 
     await vi.waitFor(() => store.cluster.promote(id), patience);
     expect(await find()).toMatchObject({ isLearner: false });
@@ -54,17 +57,25 @@ describe('a learner', () => {
     await vi.waitFor(async () => expect((await store.cluster.sync()).endpoints).toHaveLength(2), patience);
     expect(store.endpoints).toContain(`http://127.0.0.1:${client}`);
 
-    // Where it is not: of two members, the other then stands alone, but this is undone by the next line.
-    const moved = await store.cluster.update(id, [peerUrl, `http://127.0.0.1:${elsewhere}`]);
-    expect(moved.members.find((member) => member.id === id)?.peerUrls).toHaveLength(2);
-    await store.cluster.update(id, [peerUrl]);
-
     await store.cluster.remove(id);
     expect(await find()).toBeUndefined();
     await store.cluster.sync();
-    expect(store.endpoints).toEqual([endpoint]);
+    expect(store.endpoints).toEqual([first]);
     await store.put('after', 'wards');
   }, 60_000);
+});
+
+describe('a member', () => {
+  // The only one: of two, the other may find nobody where this one is said to be, and be without a quorum. Not a learner:
+  // etcd 3.4 lists one that was moved as a voter.
+  it('is moved', async () => {
+    await using store = storeOn(cluster.endpoints);
+    const [elsewhere = 0] = await freePorts(1);
+    const [{ id, peerUrls }] = (await store.cluster.list()).members as [ClusterMember];
+    const both = [...peerUrls, `http://127.0.0.1:${elsewhere}`];
+    expect((await store.cluster.update(id, both)).members).toMatchObject([{ peerUrls: both }]);
+    expect((await store.cluster.update(id, peerUrls)).members).toMatchObject([{ peerUrls }]);
+  });
 });
 
 describe('a member that is not there', () => {
@@ -80,9 +91,7 @@ describe('a sync', () => {
   it('takes over what the members advertise, and goes on with calls and watches', async () => {
     await using store = storeOn([endpoint.replace('127.0.0.1', 'localhost')]);
     const watch = store.watch('k');
-    const first = watch.next();
-    await vi.waitFor(() => store.put('k', 'before'), patience);
-    await first;
+    await Promise.all([watch.next(), store.put('k', 'before')]);
     const { endpoints, ignored } = await store.cluster.sync();
     expect([endpoints, ignored]).toEqual([[endpoint], []]);
     await store.put('k', 'after');
