@@ -34,7 +34,7 @@ export function writeEvidence({ root, command, seconds, parts }: EvidenceOptions
     execFileSync(program, args, { cwd: root, encoding: 'utf8' }).split('\n')[0] ?? '';
   const facts = [
     `- command: \`${command}\`, ${(seconds / 60).toFixed(1)} minutes`,
-    `- commit: ${run('git', 'rev-parse', '--short', 'HEAD')}, ${new Date().toISOString().slice(0, 10)}`,
+    `- commit: ${run('git', 'describe', '--always', '--dirty', '--exclude=*')}, ${new Date().toISOString().slice(0, 10)}`,
     `- Node ${process.version}, ${run('etcd', '--version')}, ${cpus().length} cores, Linux ${kernel()}`,
   ];
   const all = parts.flatMap(({ checks }) => checks);

@@ -22,7 +22,7 @@ import { workloadNamed, workloads } from './workloads.js';
 const { values } = argumentsOf({
   options: {
     workload: { type: 'string', multiple: true },
-    size: { type: 'string', default: 'micro' },
+    size: { type: 'string' },
     seed: { type: 'string' },
     'first-seed': { type: 'string' },
     seconds: { type: 'string' },
@@ -35,7 +35,11 @@ const { values } = argumentsOf({
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const chosen = orUsage(() => values.workload?.map(workloadNamed)) ?? workloads;
-const size = orUsage(() => oneOf('size', values.size, ['micro', 'full'] as const));
+const size = orUsage(() => {
+  if (values.size !== undefined && values.seed === undefined)
+    throw new RangeError('--size says how to play one seed: give --seed, too');
+  return oneOf('size', values.size ?? 'micro', ['micro', 'full'] as const);
+});
 const [seed, firstSeed, lastSeed = 20_000, seconds] = orUsage(() => [
   wanted('seed', { isWhole: true }),
   wanted('first-seed', { isWhole: true }),
