@@ -47,12 +47,15 @@ export class Batch {
   }
 
   async #explain(plan: Plan, size: Size['name'], { violations }: Outcome): Promise<Failure> {
+    const { seed } = plan;
     const rules = new Set(violations.map(({ rule }) => rule));
+    const [first] = violations;
     const fails = async (each: Plan): Promise<boolean> => {
       const outcome = await this.run(each);
       return outcome.violations.some(({ rule }) => rules.has(rule));
     };
     const small = await shrink(plan, fails);
-    return { seed: plan.seed, size, plan: small, text: describeFailure(small, size, await this.run(small)) };
+    const summary = `${size} seed ${seed}: ${first?.rule}: ${first?.what.split('\n')[0]}`;
+    return { seed, size, plan: small, summary, text: describeFailure(small, size, await this.run(small)) };
   }
 }

@@ -76,7 +76,7 @@ export class SimulatedClient {
   }
 
   /**
-   * S1: what says that it is held stands in the store. Asked of a process that stood still as soon as it goes on.
+   * S1: what says that it is held stands in the store. Who stood still is asked as soon as it goes on.
    * S4: who holds has been told before its lease can end.
    */
   look({ key, type, revision }: Change, together: readonly Change[]): void {
@@ -88,6 +88,11 @@ export class SimulatedClient {
       if (!together.some((each) => isNext(each) && ownerOf(each.key) === ownerOf(key)))
         this.#gone.set(hold, { revision, wasExpected: this.#isOnTime && hasEnded(together) });
     }
+    this.lookAgain();
+  }
+
+  /** S1 and S4, of all that has gone. */
+  lookAgain(): void {
     if (this.#gone.size > 0 && this.peer.activity === 'running') this.#askWhoIsGone();
   }
 
@@ -114,9 +119,9 @@ export class SimulatedClient {
 
   #askWhoIsGone(): void {
     const { world, ttlMs, report, name } = this.#parts;
-    const isExcused = world.now() < this.#robbedAt + ttlMs + excuseMs;
+    // Asked later instead.
+    if (world.now() < this.#robbedAt + ttlMs + excuseMs) return;
     for (const [hold, { revision, wasExpected }] of this.#gone) {
-      if (isExcused) continue;
       const what = `${hold.key} (token ${hold.fencingToken}), gone by revision ${revision}`;
       if (wasExpected && !hold.signal.aborted && !this.#ending.has(hold))
         report('S4', `${name} was not told that it loses ${what}`);
@@ -173,7 +178,7 @@ export class SimulatedClient {
       call: (call, on, input, ...rest) => {
         this.#termBefore = this.#parts.world.engine.raftTerm;
         if (enders.has(call)) {
-          for (const hold of this.#claims.values())
+          for (const hold of [...this.#claims.values(), ...this.#gone.keys()])
             if (Number(hold.fencingToken) === input['token']) this.#ending.add(hold);
         }
         return scribe.call(call, on, input, ...rest);

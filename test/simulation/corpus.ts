@@ -6,6 +6,8 @@ import { workloadNamed } from './workloads.js';
 
 /** A plan that once failed, and what was wrong. */
 export interface Old {
+  /** What was wrong, and was mended. */
+  readonly bugOf: 'library' | 'checker';
   readonly what: string;
   readonly plan: Plan;
 }
@@ -14,10 +16,10 @@ export interface Old {
 export async function playCorpus(path: string): Promise<Check[]> {
   const corpus = JSON.parse(readFileSync(path, 'utf8')) as readonly Old[];
   const checks: Check[] = [];
-  for (const { what, plan } of corpus) {
+  for (const { what, plan, bugOf } of corpus) {
     const { violations } = await run(plan, workloadNamed(plan.workload));
     const details = violations.map(({ rule, what: how }) => `${rule}: ${how}`).join('; ');
-    checks.push(check(`corpus: ${plan.workload}: ${what}`, violations.length === 0, details));
+    checks.push(check(`corpus: ${bugOf}: ${plan.workload}: ${what}`, violations.length === 0, details));
   }
   return checks;
 }

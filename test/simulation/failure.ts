@@ -8,6 +8,8 @@ export interface Failure {
   readonly size: Size['name'];
   /** With the fewest faults that show it. */
   readonly plan: Plan;
+  /** For people, in a line. */
+  readonly summary: string;
   /** For people. */
   readonly text: string;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { rules } from '../history/rules.js';
 import { mutants } from './mutants.js';
 import { workloadNamed } from './workloads.js';
 
@@ -7,7 +8,10 @@ describe('the planted bugs of the simulation', () => {
   it('are at least 32, each with a name and a workload of its own', () => {
     expect(mutants.length).toBeGreaterThanOrEqual(32);
     expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
-    for (const { workload, seed } of mutants) expect(workloadNamed(workload).name, `${seed}`).toBe(workload);
+    for (const { name, workload, rule } of mutants) {
+      expect(workloadNamed(workload).name, name).toBe(workload);
+      expect(Object.keys(rules), name).toContain(/^\w+/.exec(rule)?.[0]);
+    }
   });
 
   it('each break something that stands once in the source', () => {

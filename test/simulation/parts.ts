@@ -65,7 +65,7 @@ export function partsOf({
   return {
     corpus: {
       title: 'What once failed',
-      text: 'Plans of faults that have shown a bug: none does again.',
+      text: 'Plans of faults that have shown a bug of the library, or made a checker complain of what was right: none does again.',
       run: () => playCorpus(`${root}test/simulation/corpus.json`),
     },
     determinism: {
@@ -75,7 +75,7 @@ export function partsOf({
     },
     placements: {
       title: 'Two faults at every pair of places',
-      text: 'A crash, a pause longer than the TTL, a partition, or the end of the lease, at each point of the protocol, of each of two clients; and once more.',
+      text: `A crash, a pause longer than the TTL, a partition, or the end of the lease, at each of ${places.length} points that a client always passes (${places.join(', ')}), of each of two clients; and once more.`,
       run: () => each(withTwoClients, (workload) => playPlacements(workload, places, isLong ? 1 : 9)),
     },
     lasting: {
@@ -85,7 +85,7 @@ export function partsOf({
     },
     mutants: {
       title: 'Planted bugs',
-      text: 'The library with one guard broken (or two that hide each other), and the seed that showed it first: it shows again.',
+      text: 'The library with one guard broken (or two that hide each other), the seed that showed it first, and the rule that it broke: it breaks it again.',
       run: () => killMutants(mutants),
     },
     scenarios: {

@@ -248,6 +248,8 @@ class Run {
       const due = this.#agenda.filter(({ at }) => at <= world.now());
       this.#agenda = this.#agenda.filter((each) => !due.includes(each));
       for (const { act } of due) act();
+      // Who goes on now, before any of its timers.
+      for (const client of this.#all) client.lookAgain();
     } while (world.now() < end);
   }
 

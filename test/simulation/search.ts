@@ -10,12 +10,14 @@ export interface SearchOptions {
   readonly firstSeed: number;
   readonly lastSeed: number;
   readonly limitMs: number;
+  /** @default any that does not come of a mutant that has rotted */
+  readonly rule?: string;
 }
 
 /** Plays seeds in a process whose library is broken, until one shows it. Nothing is found if that takes too long. */
 export function search(
   { name, edits, workload, size }: Mutant,
-  { firstSeed, lastSeed, limitMs }: SearchOptions,
+  { limitMs, ...seeds }: SearchOptions,
 ): Promise<Found> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, CONCLAVE_MUTANT: JSON.stringify(edits) };
@@ -31,7 +33,7 @@ export function search(
       clearTimeout(limit);
       reject(new Error(`the process of a mutant ended with ${code} before it said anything`));
     });
-    const task: Search = { workload, size, firstSeed, lastSeed };
+    const task: Search = { workload, size, ...seeds };
     child.send(task);
   });
 }

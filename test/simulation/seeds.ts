@@ -38,7 +38,8 @@ export async function playSeeds(options: SeedsOptions): Promise<Check[]> {
     const failures = own.flatMap(({ failure }) => failure ?? []);
     for (const { text } of failures) console.log(text);
     const hours = sum(({ tally }) => tally.hours).toFixed(1);
-    const figures = `${small} micro and ${large} full seeds, ${hours} virtual hours, ${sum(({ tally }) => tally.faults)} faults, ${failures.length} violations`;
+    const played = `${small} micro and ${large} full seeds, ${hours} virtual hours, ${sum(({ tally }) => tally.faults)} faults`;
+    const figures = [played, ...failures.map(({ summary }) => summary)].join('; ');
     const counts = new Map<string, number>();
     for (const [what, count] of own.flatMap((one) => one.sometimes))
       counts.set(what, (counts.get(what) ?? 0) + count);

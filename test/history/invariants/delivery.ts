@@ -78,7 +78,8 @@ function* wrongWithEnqueue({ id, bodies }: Job, { enqueues }: Calls): Generator<
   if (enqueues.length === 0) yield `nobody has enqueued ${id}`;
   else if (bodies.length < made || (isKnown && bodies.length === 0))
     yield `${id} was enqueued, and is not stored`;
-  else if (bodies.length > made + maybe) yield `${id} was stored ${bodies.length} times`;
+  else if (bodies.length > made + maybe)
+    yield `${id} was stored ${bodies.length} times, with ${made} calls that did so and ${maybe} that may have`;
 }
 
 function* wrongWithDeliveries({ id, claims }: Job, { receives }: Calls): Generator<string> {

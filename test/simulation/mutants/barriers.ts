@@ -14,6 +14,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 1,
+    rule: 'I6',
   },
   {
     name: 'the outcome of a round is about one too few',
@@ -27,6 +28,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 1,
+    rule: 'I6',
   },
   {
     name: 'a round trips although one has left',
@@ -40,6 +42,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 33,
+    rule: 'I6',
   },
   {
     name: 'a round is decided about twice',
@@ -53,6 +56,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 5,
+    rule: 'I6',
   },
   {
     name: 'a proposal outlives its proposer',
@@ -66,6 +70,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 36,
+    rule: 'I6',
   },
   {
     name: 'who has left is taken for dead',
@@ -79,6 +84,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 3,
+    rule: 'I6',
   },
   {
     name: 'a round that is inside is joined',
@@ -97,6 +103,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'double-barrier',
     size: 'micro',
     seed: 85,
+    rule: 'I6',
     masks: 'the look before a round is proposed',
   },
   {
@@ -111,6 +118,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'double-barrier',
     size: 'micro',
     seed: 1,
+    rule: 'I6',
   },
   {
     name: 'how a round was left is forgotten while somebody is inside',
@@ -124,6 +132,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'double-barrier',
     size: 'micro',
     seed: 1,
+    rule: 'I6',
   },
   {
     name: 'how a round is left is decided twice',
@@ -137,6 +146,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'double-barrier',
     size: 'micro',
     seed: 14,
+    rule: 'I6',
   },
   {
     name: 'who cannot leave in order stays inside',
@@ -150,6 +160,7 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'double-barrier',
     size: 'micro',
     seed: 11,
+    rule: 'liveness',
   },
   {
     name: 'a round counts who has died',
@@ -168,5 +179,6 @@ export const barrierMutants: readonly Mutant[] = [
     workload: 'barrier',
     size: 'micro',
     seed: 173,
+    rule: 'I6',
   },
 ];

@@ -14,6 +14,7 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'micro',
     seed: 18,
+    rule: 'I1',
   },
   {
     name: 'a rewritten ticket has no lease',
@@ -27,6 +28,7 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'micro',
     seed: 24,
+    rule: 'liveness',
   },
   {
     name: 'a leader hands over before the other one is next',
@@ -36,6 +38,7 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'full',
     seed: 2,
+    rule: 'I7',
   },
   {
     name: 'an observer ends when its watch was compacted away',
@@ -49,6 +52,7 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'micro',
     seed: 3,
+    rule: 'I7',
   },
   {
     name: 'an observer is told of the same leader again',
@@ -67,6 +71,7 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'micro',
     seed: 1,
+    rule: 'I7',
   },
   {
     name: 'an observer is not told that nobody leads',
@@ -80,5 +85,6 @@ export const electionMutants: readonly Mutant[] = [
     workload: 'election',
     size: 'micro',
     seed: 1,
+    rule: 'I7',
   },
 ];

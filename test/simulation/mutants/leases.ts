@@ -14,6 +14,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 7,
+    rule: 'S3',
   },
   {
     name: 'the deadline is counted from the answer',
@@ -28,19 +29,27 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 274,
+    rule: 'S3',
   },
   {
     name: 'isHeld does not look at the clock',
     edits: [
       {
         file: 'src/session/session.ts',
-        find: 'if (!this.#deadline.isPast()) return true;',
-        replace: 'if (this !== undefined) return true;',
+        find: 'if (!this.isAlive()) return false;',
+        replace: 'if (this.signal.aborted) return false;',
+      },
+      {
+        file: 'src/session/hold.ts',
+        find: 'if (!session.isAlive()) this.#lose(',
+        replace: 'if (session.signal.aborted) this.#lose(',
       },
     ],
+    masks: 'the look of the hold itself',
     workload: 'mutex',
-    size: 'full',
-    seed: 2,
+    size: 'micro',
+    seed: 1037,
+    rule: 'S1',
   },
   {
     name: 'a sleep of the machine is not noticed',
@@ -54,6 +63,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 3,
+    rule: 'S1',
   },
   {
     name: 'renewals of an old raft term count',
@@ -67,19 +77,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 8,
-  },
-  {
-    name: 'a silent keep-alive stream is kept',
-    edits: [
-      {
-        file: 'src/store/keep-alive.ts',
-        find: 'if (this.#stream && this.#isSilent(now)) {',
-        replace: 'if (this.#stream && now < 0) {',
-      },
-    ],
-    workload: 'mutex',
-    size: 'full',
-    seed: 1,
+    rule: 'S1',
   },
   {
     name: 'a bump does not move the epoch',
@@ -93,6 +91,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 7,
+    rule: 'liveness',
   },
   {
     name: 'a lost session is used again',
@@ -106,6 +105,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 1,
+    rule: 'liveness',
   },
   {
     name: 'a mutation that may have been done is sent again',
@@ -119,6 +119,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 46,
+    rule: 'I3',
   },
   {
     name: 'what may have been done counts as not done',
@@ -132,6 +133,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 27,
+    rule: 'I3',
   },
   {
     name: 'a watch that is opened anew begins now',
@@ -145,6 +147,7 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 19,
+    rule: 'liveness',
   },
   {
     name: 'a loss is not told',
@@ -152,5 +155,6 @@ export const leaseMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 14,
+    rule: 'S4',
   },
 ];

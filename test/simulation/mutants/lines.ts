@@ -14,6 +14,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 1,
+    rule: 'I10',
   },
   {
     name: 'the gap before a watch is not closed',
@@ -27,6 +28,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 10,
+    rule: 'liveness',
   },
   {
     name: 'a compacted view gives up',
@@ -40,6 +42,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 2,
+    rule: 'liveness',
   },
   {
     name: 'a reader passes a writer that waits',
@@ -53,6 +56,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'rw-lock',
     size: 'micro',
     seed: 2,
+    rule: 'I4',
   },
   {
     name: 'permits are counted by tickets',
@@ -66,6 +70,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'semaphore',
     size: 'micro',
     seed: 1,
+    rule: 'I1',
   },
   {
     name: 'an upgrade does not look before it',
@@ -79,6 +84,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'rw-lock',
     size: 'micro',
     seed: 6,
+    rule: 'I1',
   },
   {
     name: 'an upgrade does not look behind it',
@@ -92,6 +98,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'rw-lock',
     size: 'micro',
     seed: 2,
+    rule: 'I1',
   },
   {
     name: 'an upgrade leaves the old ticket',
@@ -105,6 +112,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'rw-lock',
     size: 'micro',
     seed: 2,
+    rule: 'I1',
   },
   {
     name: 'what was downgraded is immortal',
@@ -118,6 +126,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'rw-lock',
     size: 'micro',
     seed: 37,
+    rule: 'liveness',
   },
   {
     name: 'a multi-lock is granted with its first line',
@@ -131,6 +140,7 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'multi-lock',
     size: 'micro',
     seed: 2,
+    rule: 'I1',
   },
   {
     name: 'a multi-lock gives back its first line only',
@@ -144,5 +154,6 @@ export const lineMutants: readonly Mutant[] = [
     workload: 'multi-lock',
     size: 'micro',
     seed: 1,
+    rule: 'liveness',
   },
 ];

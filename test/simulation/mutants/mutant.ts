@@ -12,8 +12,10 @@ export interface Mutant {
   /** Whose seed shows it. */
   readonly workload: string;
   readonly size: 'micro' | 'full';
-  /** `--hunt '' --write` writes them all anew: what a seed means changes with the faults and the workloads. */
+  /** `--hunt '' --write` writes them all anew, with the rules: what a seed means changes with the faults and the workloads. */
   readonly seed: number;
+  /** Which rule it breaks there: found by another one, it is another bug than the one it stands for. */
+  readonly rule: string;
   /** Of two defences that hide each other both are gone: which the second one is. */
   readonly masks?: string;
 }

@@ -14,6 +14,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 3,
+    rule: 'I5',
   },
   {
     name: 'a late copy of a claim takes a job for nobody',
@@ -23,6 +24,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 1867,
+    rule: 'error',
   },
   {
     name: 'an unknown result of a claim counts as none',
@@ -32,6 +34,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 95,
+    rule: 'error',
   },
   {
     name: 'a worker ends a job that is not its own any more',
@@ -45,6 +48,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 42,
+    rule: 'I5',
   },
   {
     name: 'what was settled by an earlier copy counts as lost',
@@ -54,6 +58,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 23,
+    rule: 'I5',
   },
   {
     name: 'a job whose worker is lost is given to nobody',
@@ -67,6 +72,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 4,
+    rule: 'error',
   },
   {
     name: 'a job is taken from a worker that has it',
@@ -85,6 +91,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 1,
+    rule: 'I5',
     masks: 'the comparison with the claim',
   },
   {
@@ -93,6 +100,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'retry-queue',
     size: 'micro',
     seed: 1,
+    rule: 'I5',
   },
   {
     name: 'attempts are not counted',
@@ -106,6 +114,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'retry-queue',
     size: 'micro',
     seed: 1,
+    rule: 'I5',
   },
   {
     name: 'a delayed job is delivered early',
@@ -119,6 +128,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'retry-queue',
     size: 'micro',
     seed: 3,
+    rule: 'I5 delay',
   },
   {
     name: 'a job that is promoted is not compared',
@@ -132,6 +142,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'retry-queue',
     size: 'micro',
     seed: 520,
+    rule: 'I5',
   },
   {
     name: 'priorities are ignored',
@@ -145,6 +156,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'priority-queue',
     size: 'micro',
     seed: 1,
+    rule: 'I5 order',
   },
   {
     name: 'the order of enqueues is that of their ids',
@@ -158,6 +170,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 3,
+    rule: 'I5 order',
   },
   {
     name: 'a dead letter is lost',
@@ -171,6 +184,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'retry-queue',
     size: 'micro',
     seed: 2,
+    rule: 'I5',
   },
   {
     name: 'a job of a group that has ended keeps its slot',
@@ -184,6 +198,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 4,
+    rule: 'I5',
   },
   {
     name: 'an enqueue in doubt is done again',
@@ -198,6 +213,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 3,
+    rule: 'I5',
     masks: 'the comparison with the receipt',
   },
   {
@@ -212,6 +228,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 93,
+    rule: 'I5',
   },
   {
     name: 'once: a lost session leaves it as not done',
@@ -225,6 +242,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'full',
     seed: 67,
+    rule: 'I5',
   },
   {
     name: 'a job of an id that is there is put again',
@@ -238,6 +256,7 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 2,
+    rule: 'I5',
   },
   {
     name: 'the end of a job with an id is not remembered',
@@ -251,5 +270,6 @@ export const queueMutants: readonly Mutant[] = [
     workload: 'queue',
     size: 'micro',
     seed: 57,
+    rule: 'I5',
   },
 ];

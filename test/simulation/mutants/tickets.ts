@@ -14,6 +14,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 155,
+    rule: 'I3',
   },
   {
     name: 'a retry after an unknown result takes another ticket',
@@ -33,6 +34,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 7,
+    rule: 'liveness',
   },
   {
     name: 'an unknown result of a take is not settled',
@@ -46,6 +48,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 112,
+    rule: 'I1',
   },
   {
     name: 'a late copy of a take creates a second ticket',
@@ -53,6 +56,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 112,
+    rule: 'I1',
   },
   {
     name: 'a waiter does not look for its own ticket',
@@ -66,6 +70,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 3232,
+    rule: 'I4',
   },
   {
     name: 'the session is not looked at before a grant',
@@ -79,6 +84,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 2,
+    rule: 'S2',
   },
   {
     name: 'an abandoned take leaves its ticket',
@@ -92,6 +98,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 4,
+    rule: 'liveness',
   },
   {
     name: 'a release removes whoever stands there',
@@ -106,6 +113,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 2,
+    rule: 'I10',
   },
   {
     name: 'a repeated release that finds nothing is called a loss',
@@ -119,6 +127,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'full',
     seed: 1,
+    rule: 'I10',
   },
   {
     name: 'the local successor does not wait for the store',
@@ -132,6 +141,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 1,
+    rule: 'liveness',
   },
   {
     name: 'the ticket of an exchange is forgotten',
@@ -139,6 +149,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 1,
+    rule: 'liveness',
   },
   {
     name: 'a try overlooks who has come since it looked',
@@ -157,6 +168,7 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'semaphore',
     size: 'micro',
     seed: 11,
+    rule: 'I1',
     masks: 'the look at what its own transaction has seen',
   },
   {
@@ -171,5 +183,6 @@ export const ticketMutants: readonly Mutant[] = [
     workload: 'mutex',
     size: 'micro',
     seed: 69,
+    rule: 'delay',
   },
 ];
