@@ -8,6 +8,17 @@ const mistakes: [string, (world: World, peer: Peer) => unknown, RegExp][] = [
     (world, peer) => world.dropReply(peer, { method: 'putt' as 'put' }),
     /no method putt; there are get, /,
   ],
+  [
+    'a probe',
+    // @ts-expect-error: the compiler knows the names
+    (world) => world.onProbe('queue.fires', () => {}),
+    /no probe queue.fires; there are session.granted, /,
+  ],
+  [
+    'a probe, even of a client of another world,',
+    (world) => world.onProbe(String('tickets.taken'), () => {}, { client: {} as Peer }),
+    /no probe tickets.taken/,
+  ],
   ['a member', (world, peer) => world.dropReply(peer, { endpoint: 'member-4' }), /no member member-4/],
   ['a lagging member', (world) => world.lagMember('member-4', 100), /no member member-4/],
   ['a silent member', (world) => world.silence('member-4'), /no member member-4/],
