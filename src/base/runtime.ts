@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Probe } from './probes.js';
 
 /**
  * Everything the library takes from the outside world besides the network: time, chance, and points where a test may
@@ -16,7 +17,7 @@ export interface Runtime {
   /** A positive 63-bit number that nobody else has: lease ids. */
   id(): bigint;
   /** A named point in a protocol; a no-op outside tests. */
-  probe(name: string): void;
+  probe(name: Probe): void;
 }
 
 export interface TimerOptions {

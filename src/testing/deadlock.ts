@@ -4,6 +4,10 @@ import type { VirtualClock } from './virtual-clock.js';
 
 const latestLines = 10;
 
+/** What nobody sees from the rest of the message. */
+const hint =
+  'if the code waits for something real (I/O, setTimeout), the world cannot know: use a fake or world.sleep, or await it outside of run';
+
 /** What was waited for has not come: the limit was reached, or nothing is left that could ever happen. */
 export class DeadlockError extends Error {
   override readonly name = 'DeadlockError';
@@ -15,9 +19,8 @@ export class DeadlockError extends Error {
         : `not settled within the limit of ${limitMs} ms`;
     const states = peers.map((peer) => `  ${peer.describe()}`);
     const latest = trace.tail.slice(-latestLines).map((line) => `  ${line}`);
-    super(
-      [`${why}; it is ${Math.round(clock.now())} ms`, ...states, 'the latest traffic:', ...latest].join('\n'),
-    );
+    const when = `it is ${Math.round(clock.now())} ms`;
+    super([`${why}; ${when}`, hint, ...states, 'the latest traffic:', ...latest].join('\n'));
   }
 }
 

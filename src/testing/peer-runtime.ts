@@ -1,3 +1,4 @@
+import type { Probe } from '../base/probes.js';
 import type { Runtime, Timer } from '../base/runtime.js';
 import type { Random } from './random.js';
 import type { VirtualClock } from './virtual-clock.js';
@@ -11,7 +12,7 @@ export interface PeerRuntimeOptions {
   readonly idBase: number;
   /** How fast this peer's clocks go, compared with the store's. @default 1 */
   readonly clockRate?: number;
-  readonly onProbe: (name: string) => void;
+  readonly onProbe: (name: Probe) => void;
   /** Remembers of each timer who set it. @default false */
   readonly isTraced?: boolean;
 }
@@ -105,7 +106,7 @@ export class PeerRuntime implements Runtime {
     return (BigInt(idBase) << 32n) | (BigInt(index) << 20n) | BigInt(++this.#lastId);
   }
 
-  probe(name: string): void {
+  probe(name: Probe): void {
     this.#options.onProbe(name);
   }
 

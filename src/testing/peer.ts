@@ -1,3 +1,4 @@
+import type { Probe } from '../base/probes.js';
 import type { Transport } from '../store/transport.js';
 import { FaultyTransport } from './faulty-transport.js';
 import type { Past } from './past.js';
@@ -8,7 +9,7 @@ export interface PeerOptions extends Omit<PeerRuntimeOptions, 'onProbe'> {
   /** Where its keys are. */
   readonly namespace: string;
   readonly past: Past;
-  readonly onProbe: (peer: Peer, name: string) => void;
+  readonly onProbe: (peer: Peer, name: Probe) => void;
   readonly onTraffic: (...words: readonly unknown[]) => void;
 }
 

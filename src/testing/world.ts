@@ -4,6 +4,7 @@ import { Engine } from '../memory/engine.js';
 import { MemoryTransport } from '../memory/transport.js';
 import { Store } from '../store/store.js';
 import type { Transport } from '../store/transport.js';
+import type { Fault } from './call-faults.js';
 import { checkWait, DeadlockError } from './deadlock.js';
 import { Faults } from './faults.js';
 import type { WatchRequest } from './faulty-transport.js';
@@ -11,6 +12,7 @@ import { findLeaks, type Leak, LeakError, longestLeaseMs } from './leaks.js';
 import { Past } from './past.js';
 import { Peer } from './peer.js';
 import { PeerRuntime } from './peer-runtime.js';
+import { checkProbe, ProbeHooks, type ProbeName } from './probe-hooks.js';
 import { Random } from './random.js';
 import type { Sent } from './sent.js';
 import type { Party } from './store-faults.js';
@@ -57,7 +59,7 @@ export class World extends Faults implements AsyncDisposable {
   readonly #inner: Transport;
   readonly #past: Past;
   readonly #remaining: string[] = [];
-  readonly #probes = new Set<(peer: Peer, name: string) => void>();
+  readonly #probes = new ProbeHooks();
   #disposed: Promise<void> | undefined;
 
   static open(options: WorldOptions = {}): Promise<World> {
@@ -124,9 +126,7 @@ export class World extends Faults implements AsyncDisposable {
       random: this.#random.split(index),
       idBase: this.#idBase,
       isTraced: this.trace.isOn,
-      onProbe: (at, probe) => {
-        for (const callback of this.#probes) callback(at, probe);
-      },
+      onProbe: (at, probe) => this.#probes.pass(at, probe),
       onTraffic: (...words) => this.trace.add(...words),
     });
     for (const route of peer.transport.routes) this.join(route);
@@ -167,7 +167,8 @@ export class World extends Faults implements AsyncDisposable {
   }
 
   /**
-   * Lets time pass, timer by timer, until `promise` settles; then settles as it does.
+   * Lets time pass, timer by timer, until `promise` settles; then settles as it does. It cannot see what is real: while the
+   * code waits for a socket, a file or `setTimeout`, virtual time rushes on to the limit.
    *
    * @param options `limitMs`: at most so much time. @default 60000
    * @throws DeadlockError if the limit is reached, or if nothing is left that could ever happen
@@ -204,22 +205,19 @@ export class World extends Faults implements AsyncDisposable {
 
   /**
    * Calls `callback` whenever code under test passes a probe point of this name: the place to aim a fault. docs/testing.md
-   * lists them; at a name that does not exist nobody ever comes by.
+   * lists them.
    *
    * @param options `client`: only there
-   * @returns what removes it again
+   * @returns whether it was ever called, and what removes it again
+   * @throws TypeError if there is no such point
    */
-  onProbe(
-    name: string,
+  onProbe<Name extends string>(
+    name: ProbeName<Name>,
     callback: (peer: Peer) => void,
     { client }: { client?: Party } = {},
-  ): { cancel(): void } {
-    const only = client && this.peerOf(client);
-    const probe = (peer: Peer, passed: string): void => {
-      if (passed === name && (only === undefined || peer === only)) callback(peer);
-    };
-    this.#probes.add(probe);
-    return { cancel: () => this.#probes.delete(probe) };
+  ): Fault {
+    checkProbe(name);
+    return this.#probes.add(name, { callback, peer: client && this.peerOf(client) });
   }
 
   /** A hash of everything sent and delivered so far: equal for equal runs. */

@@ -148,6 +148,20 @@ describe('run', () => {
     await expect(world.run(Promise.resolve(), { limitMs: NaN })).rejects.toThrow(RangeError);
   });
 
+  it('does not wait for what is real: time rushes on to the limit, and the error says what may be the matter', async () => {
+    await using world = await World.open();
+    const client = await world.client({ sessionTtlMs: 3_000 });
+    await using hold = await client.mutex('m').acquire();
+    let timer: NodeJS.Timeout | undefined;
+    const real = new Promise((resolve) => (timer = setTimeout(resolve, 3_600_000)));
+    await expect(world.run(real)).rejects.toThrow(
+      /limit of 60000 ms(.|\n)*something real \(I\/O, setTimeout\)/,
+    );
+    clearTimeout(timer);
+    expect(world.now()).toBeGreaterThan(58_000);
+    expect(hold.isHeld()).toBe(true);
+  });
+
   it('says so when nothing can ever happen any more', async () => {
     await using world = await World.open();
     await expect(world.run(new Promise(() => {}))).rejects.toThrow(/waits for ever/);
