@@ -11,6 +11,7 @@ import { mutex } from '../../history/lock-kinds.js';
 import { lockModel } from '../../history/models/lock.js';
 import { operationsOf, type Violation } from '../../history/record.js';
 import { judgeByModel } from '../../history/wgl.js';
+import { Witness } from '../../history/witness.js';
 import type { Desk, Evidence, Workload } from '../../workload/workload.js';
 import type { RealDesk } from '../loads.js';
 
@@ -113,11 +114,13 @@ async function increment(desk: RealDesk, { lock, hold, held, fence }: Use): Prom
 function judge({ entries, changes, namespace, lagMs = 0 }: Evidence): Violation[] {
   const operations = operationsOf(entries);
   const lives = livesOf(changes);
+  const witness = new Witness(operations);
   const locks = [...new Set(operations.map(({ on }) => on))];
   return locks.flatMap((lock) => {
     const line = `${namespace}/lock/${lock}/`;
     const ofLock = operations.filter(({ on }) => on === lock);
-    const evidence: LineEvidence = { kind: mutex, line, operations: ofLock, changes, lives, lagMs };
+    const ofLine = { kind: mutex, line, operations: ofLock };
+    const evidence: LineEvidence = { ...ofLine, changes, lives, lagMs, witness };
     return [
       ...judgeRegister(evidence, registerOf(lock)),
       ...judgeHolding(evidence),
