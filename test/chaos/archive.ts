@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Change, type Entry, type Json, notesOf, type Violation } from '../history/record.js';
-import { type Evidence, nemesis } from '../workload/workload.js';
+import type { Change, Entry, Json, Violation } from '../history/record.js';
+import type { Evidence } from '../workload/workload.js';
 
 /** What a run was: enough to judge it again, and to run the like of it. */
 export interface Facts {
@@ -36,8 +36,7 @@ export function evidenceOf(
   changes: readonly Change[],
   { namespace, ttlMs }: Pick<Evidence, 'namespace' | 'ttlMs'>,
 ): Evidence {
-  const healing = notesOf(entries).findLast(({ client, what }) => client === nemesis && what === 'healed');
-  return { entries, changes, namespace, ttlMs, lagMs, clockDrift, ...(healing && { healedAt: healing.at }) };
+  return { entries, changes, namespace, ttlMs, lagMs, clockDrift };
 }
 
 /** The directory of a run: what its clients write, and at the end the rest. */
