@@ -71,15 +71,25 @@ export class Archive {
     this.#put('members.log', logs);
   }
 
-  read(): { readonly facts: Facts; readonly evidence: Evidence } {
-    const facts = JSON.parse(readFileSync(join(this.directory, 'facts.json'), 'utf8')) as Facts;
+  /** With the violations that were found then. */
+  read(): {
+    readonly facts: Facts;
+    readonly evidence: Evidence;
+    readonly violations: readonly Violation[];
+  } {
+    const facts = JSON.parse(this.#get('facts.json')) as Facts;
+    const violations = JSON.parse(this.#get('violations.json')) as Violation[];
     const { namespace, ttlMs } = facts;
     const changes = readLines<Change>(join(this.directory, 'changes.ndjson'));
-    return { facts, evidence: evidenceOf(this.entries(), changes, { namespace, ttlMs }) };
+    return { facts, evidence: evidenceOf(this.entries(), changes, { namespace, ttlMs }), violations };
   }
 
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #get(file: string): string {
+    return readFileSync(join(this.directory, file), 'utf8');
   }
 
   #put(file: string, text: string): void {
