@@ -1,7 +1,7 @@
 import { connect, type Conclave, prefix } from '../../../src/index.js';
 import { Cluster } from '../../rig/cluster.js';
 import { Proxy } from '../../rig/proxy.js';
-import type { Method } from '../../../src/store/transport.js';
+import { type Method, TransportError } from '../../../src/store/transport.js';
 import { namespace } from '../stage.js';
 import { Watched } from './clients.js';
 import type { Scenario, Stand } from './scenario.js';
@@ -171,10 +171,12 @@ async function runCase(stand: Stand, each: Case, { repetitions, proxy, near, far
       name: `${each.name.replaceAll(' ', '-')}-${time}`,
       async losing(work) {
         await until('it is quiet', () => proxy.connections > 0 && far.transport.unanswered === 0);
-        const { swallowedBytes } = proxy;
+        await far.conclave.store.get('nothing'); // from here on the connection stands
         const startedAt = performance.now();
+        const { swallowedBytes } = proxy;
         const isLost = loseOnce(proxy, far, each);
         const done = work();
+        // Its own, or another one that it is lost with.
         await until('an answer is lost', () => proxy.swallowedBytes > swallowedBytes);
         await proxy.set('pass');
         const result = await done;
@@ -187,25 +189,25 @@ async function runCase(stand: Stand, each: Case, { repetitions, proxy, near, far
   }
   stand.spread(each.name, times);
   stand.figure(`${each.name}: answers lost`, `${lost} of ${repetitions}`);
-  // The answer may come by another connection than that of a renewal that was answered just then.
   stand.expect(2 * lost >= repetitions, `${each.name}: only ${lost} of ${repetitions} answers were lost`);
 }
 
-/** Answers are lost from when the request is sent. @returns whether that is so of its own */
+/** Answers are lost from when the request is sent. @returns whether its own was: nobody knows what has become of it */
 function loseOnce(proxy: Proxy, far: Watched, { method = 'txn', sends }: Case): () => boolean {
-  let state: 'to come' | 'next' | 'sent' | 'answered' | 'lost' = sends === undefined ? 'next' : 'to come';
+  const { transport } = far;
+  let isNext = sends === undefined;
+  let isLost = false;
+  let sent: object | undefined;
   far.onProbe = (name) => {
-    if (name === sends && state === 'to come') state = 'next';
+    if (name === sends) isNext = true;
   };
-  far.transport.onCall = (each) => {
-    if (each !== method) return;
-    if (state === 'sent') state = 'lost'; // sent again
-    if (state !== 'next') return;
-    state = 'sent';
+  transport.onCall = (each, request) => {
+    if (each !== method || !isNext || sent) return;
+    sent = request;
     void proxy.set({ kind: 'drop-response', resetAfterMs: 20 });
   };
-  far.transport.onAnswer = (each) => {
-    if (each === method && state === 'sent') state = 'answered';
+  transport.onFailure = (_, request, error) => {
+    if (request === sent) isLost = !(error instanceof TransportError && error.neverSent);
   };
-  return () => state === 'sent' || state === 'lost';
+  return () => isLost;
 }
