@@ -1,6 +1,6 @@
 import { type Entry, type Note, notesOf, operationsOf } from '../../history/record.js';
 import type { Struck } from '../archive.js';
-import { holdsJudged } from '../judge.js';
+import { holdsJudged, isBlind } from '../judge.js';
 import { run, type RunOptions, type RunResult } from '../run.js';
 import type { Evidence } from '../../workload/workload.js';
 import type { Stand } from './scenario.js';
@@ -50,9 +50,9 @@ export function expectStruck(stand: Stand, what: string, schedule: readonly Stru
 
 /** Where I1 could look at no hold, it has shown nothing. */
 export function expectJudged(stand: Stand, what: string, evidence: Evidence): void {
-  const { told, judged } = holdsJudged(evidence);
-  stand.figure(`${what}: holds judged by I1`, `${judged} of ${told}`);
-  stand.expect(judged > 0, `${what}: I1 could look at none of ${told} holds`);
+  const holds = holdsJudged(evidence);
+  stand.figure(`${what}: holds judged by I1`, `${holds.judged} of ${holds.told}`);
+  stand.expect(!isBlind(holds), `${what}: I1 could look at none of ${holds.told} holds`);
 }
 
 /** Those that tell that a hold was lost. */
