@@ -74,6 +74,14 @@ describe('an archive', () => {
     archive.write(facts, [put(2), put(4)], [], '');
     expect(rulesOf()).toContain('replay');
   });
+
+  it('has what was found then: not all of it can be found again', () => {
+    const archive = created();
+    const facts = { workload: 'register', namespace: 'conclave', ttlMs: 2_000, options: {}, schedule: [] };
+    const found = [{ rule: 'liveness', what: 'c0.0 has not ended a round' }];
+    archive.write(facts, [], found, '');
+    expect(archive.read().violations).toEqual(found);
+  });
 });
 
 it('a workload is found by its name, whichever folder it is in, and a wrong name is refused', async () => {

@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Change, type Entry, type Json, notesOf, type Violation } from '../history/record.js';
-import { type Evidence, nemesis } from '../workload/workload.js';
+import type { Change, Entry, Json, Violation } from '../history/record.js';
+import type { Evidence } from '../workload/workload.js';
 
 /** What a run was: enough to judge it again, and to run the like of it. */
 export interface Facts {
@@ -36,8 +36,7 @@ export function evidenceOf(
   changes: readonly Change[],
   { namespace, ttlMs }: Pick<Evidence, 'namespace' | 'ttlMs'>,
 ): Evidence {
-  const healing = notesOf(entries).findLast(({ client, what }) => client === nemesis && what === 'healed');
-  return { entries, changes, namespace, ttlMs, lagMs, clockDrift, ...(healing && { healedAt: healing.at }) };
+  return { entries, changes, namespace, ttlMs, lagMs, clockDrift };
 }
 
 /** The directory of a run: what its clients write, and at the end the rest. */
@@ -72,15 +71,25 @@ export class Archive {
     this.#put('members.log', logs);
   }
 
-  read(): { readonly facts: Facts; readonly evidence: Evidence } {
-    const facts = JSON.parse(readFileSync(join(this.directory, 'facts.json'), 'utf8')) as Facts;
+  /** With the violations that were found then. */
+  read(): {
+    readonly facts: Facts;
+    readonly evidence: Evidence;
+    readonly violations: readonly Violation[];
+  } {
+    const facts = JSON.parse(this.#get('facts.json')) as Facts;
+    const violations = JSON.parse(this.#get('violations.json')) as Violation[];
     const { namespace, ttlMs } = facts;
     const changes = readLines<Change>(join(this.directory, 'changes.ndjson'));
-    return { facts, evidence: evidenceOf(this.entries(), changes, { namespace, ttlMs }) };
+    return { facts, evidence: evidenceOf(this.entries(), changes, { namespace, ttlMs }), violations };
   }
 
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #get(file: string): string {
+    return readFileSync(join(this.directory, file), 'utf8');
   }
 
   #put(file: string, text: string): void {

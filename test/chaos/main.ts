@@ -1,6 +1,7 @@
 // npm run chaos -- --workload mutex --nemesis 'a client killed,the leader killed' --seconds 30 --seed 7 --tier loopback
 import { checkTtl } from '../../src/conclave-options.js';
 import { argumentsOf, numberOf, oneOf, orUsage } from '../project/arguments.js';
+import { holdsJudged, isBlind } from './judge.js';
 import { workloadNamed } from './loads.js';
 import { checkNemeses, run, type RunOptions } from './run.js';
 
@@ -73,7 +74,13 @@ for (const entry of evidence.entries)
   if (entry.kind === 'return') outcomes[entry.error ?? 'ok'] = (outcomes[entry.error ?? 'ok'] ?? 0) + 1;
 console.log('returns', JSON.stringify(outcomes), 'changes', evidence.changes.length);
 console.log(`all had ended a round ${Math.round(settledMs)} ms after the last fault`);
-if (violations.length === 0) console.log('no violation');
-for (const { rule, what } of violations) console.log(`VIOLATION ${rule}: ${what}`);
+const holds = holdsJudged(evidence);
+if (holds.told > 0) console.log(`holds judged by I1: ${holds.judged} of ${holds.told}`);
+const failures = violations.map(({ rule, what }) => `VIOLATION ${rule}: ${what}`);
+for (const { nemesis, error } of schedule)
+  if (error !== undefined) failures.push(`FAILED ${nemesis}: it could not be`);
+if (isBlind(holds)) failures.push('FAILED I1: it could look at no hold');
+for (const failure of failures) console.log(failure);
+if (failures.length === 0) console.log('no violation');
 if (directory !== undefined) console.log(directory);
-process.exitCode = violations.length > 0 ? 1 : 0;
+process.exitCode = failures.length > 0 ? 1 : 0;

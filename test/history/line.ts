@@ -1,20 +1,18 @@
 import { numberOf, parseFacts, textOf } from './facts.js';
 import { type Life, livesRightBelow } from './lives.js';
 import type { LockKind } from './lock-kinds.js';
-import type { Change, Operation } from './record.js';
+import type { Operation } from './record.js';
+import type { Sight } from './witness.js';
 
 /** What the invariants of one lock, or one election, are about. */
-export interface LineEvidence {
+export interface LineEvidence extends Sight {
   readonly kind: LockKind;
   /** The prefix of its tickets: `conclave/lock/<name>/`, of a semaphore `conclave/semaphore/<name>/t/`. */
   readonly line: string;
   /** Those on this lock alone. */
   readonly operations: readonly Operation[];
-  readonly changes: readonly Change[];
   /** Of all changes. */
   readonly lives: readonly Life[];
-  /** How much later than it happened a change may have been seen. @default 0 */
-  readonly lagMs?: number;
 }
 
 /** A client was told that it holds, or leads. */

@@ -19,9 +19,11 @@ export class RecordingTransport implements Transport {
   /** How many of them have had no answer yet. */
   unanswered = 0;
   /** Called before a call is sent; may throw what it fails with. */
-  onCall: (method: Method) => void = () => {};
+  onCall: (method: Method, request: object) => void = () => {};
   /** Called when the answer to a call has come, before the caller sees it. */
   onAnswer: (method: Method) => void = () => {};
+  /** Called when there will be none, before the caller sees it. */
+  onFailure: (method: Method, request: object, error: unknown) => void = () => {};
   /** Watches created and cancelled, heartbeats asked for. */
   readonly watchCommands: WatchCommand['kind'][] = [];
   /** Creations of watches that were answered. */
@@ -49,12 +51,15 @@ export class RecordingTransport implements Transport {
     options: UnaryOptions,
   ): Promise<Calls[M]['response']> {
     this.calls.push(method);
-    this.onCall(method);
+    this.onCall(method, request);
     this.unanswered += 1;
     try {
       const answer = await this.#inner.unary(endpoint, method, request, options);
       this.onAnswer(method);
       return answer;
+    } catch (error) {
+      this.onFailure(method, request, error);
+      throw error;
     } finally {
       this.unanswered -= 1;
     }

@@ -8,6 +8,7 @@ import { election as kind } from '../history/lock-kinds.js';
 import { electionModel } from '../history/models/election.js';
 import { notesOf, type Operation, type Violation } from '../history/record.js';
 import { judgeByModel } from '../history/wgl.js';
+import { revisionBy } from '../history/witness.js';
 import { type Case, caseOf, judgeLines } from './judge-lines.js';
 import { count, giveBack, patienceOf, told, whole } from './locking.js';
 import { Onlooker } from './onlooker.js';
@@ -138,16 +139,14 @@ function asOfLock(operation: Operation): Operation {
  * I7: who was said to lead did so at some time of the call. Where reads may be stale it may be of the past: a member may lag
  * behind without knowing it.
  */
-function judgeLooks(
-  { operations, changes, entries, lagMs = 0 }: Case,
-  reigns: readonly Reign[],
-): Violation[] {
+function judgeLooks(read: Case, reigns: readonly Reign[]): Violation[] {
+  const { operations, changes, entries } = read;
   const isFresh = !mayHaveReadStale(entries);
   return operations.flatMap(({ call, outcome, client, output, invokedAt, returnedAt }) => {
     if (call !== 'leader' || outcome !== 'ok') return [];
     const token = numberOf(output, 'token');
     const value = textOf(output, 'value');
-    const now = revisionAt(changes, returnedAt + lagMs);
+    const now = revisionBy(read, returnedAt);
     const since = isFresh ? revisionAt(changes, invokedAt) : 0;
     const isSo = (reign: Reign): boolean =>
       Number.isNaN(token) ? reign.token === undefined : reign.token === token && reign.value === value;

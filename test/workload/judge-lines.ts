@@ -9,6 +9,7 @@ import type { LineEvidence } from '../history/line.js';
 import { type Life, livesOf } from '../history/lives.js';
 import type { LockKind } from '../history/lock-kinds.js';
 import { type Entry, notesOf, type Operation, operationsOf, type Violation } from '../history/record.js';
+import { Witness } from '../history/witness.js';
 import { healedAt } from './struck.js';
 import type { Evidence } from './workload.js';
 
@@ -27,10 +28,13 @@ export interface JudgedLine {
 export interface Case extends Evidence {
   readonly operations: readonly Operation[];
   readonly lives: readonly Life[];
+  readonly witness: Witness;
 }
 
 export function caseOf(evidence: Evidence): Case {
-  return { ...evidence, operations: operationsOf(evidence.entries), lives: livesOf(evidence.changes) };
+  const operations = operationsOf(evidence.entries);
+  const witness = new Witness(operations);
+  return { ...evidence, operations, lives: livesOf(evidence.changes), witness };
 }
 
 /** What must be true of every lock and election, whatever its kind: I1 to I4, I8, I10, and that a simple model explains it. */
@@ -64,8 +68,8 @@ function lossBounds({ entries, ttlMs, lagMs = 0 }: Case): Bounds {
 
 function judgeLine(read: Case, { kind, folder, operations, isPart = false }: JudgedLine): Violation[] {
   if (operations.length === 0) return [];
-  const { entries, changes, lives, namespace, ttlMs, lagMs = 0 } = read;
-  const evidence: LineEvidence = { kind, line: `${namespace}/${folder}`, operations, changes, lives, lagMs };
+  const { entries, namespace, ttlMs, lagMs = 0 } = read;
+  const evidence: LineEvidence = { ...read, kind, line: `${namespace}/${folder}`, operations };
   return [
     ...judgeLock(evidence),
     ...(isPart

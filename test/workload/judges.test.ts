@@ -34,6 +34,13 @@ describe('the judge of lines', () => {
     expect(broken(mutex, woken(1_000))).toEqual([]);
     expect(broken(mutex, woken(14_000))).toEqual(['I9']);
   });
+
+  it('begins its bounds when all was well for the last time', () => {
+    const stage = woken(14_000);
+    stage.note(nemesis, 'a member killed', 'run', {});
+    stage.note(nemesis, 'healed', 'run', {});
+    expect(broken(mutex, stage)).toEqual([]);
+  });
 });
 
 describe('the judge of elections', () => {

@@ -8,11 +8,11 @@ export function isStruck(entries: readonly Entry[], ...faults: readonly string[]
   );
 }
 
-/** From when on nothing was wrong any more. */
+/** From when on nothing was wrong any more: a run may have been calm before, and gone on. */
 export function healedAt(entries: readonly Entry[]): number {
   const isHealing = (entry: Entry): boolean =>
     entry.kind === 'note' && entry.client === nemesis && entry.what === 'healed';
-  return entries.find(isHealing)?.at ?? 0;
+  return entries.findLast(isHealing)?.at ?? 0;
 }
 
 /** Whether reads may have shown a state that was gone, though the store promises that they do not. */

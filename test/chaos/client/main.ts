@@ -8,6 +8,11 @@ import { PaperFile } from './paper.js';
 import { Probes, standStill } from './probes.js';
 import { Seat } from './seat.js';
 
+/** The run's own doing: what waits then ends with this, and histories call it so. */
+class Stopped extends Error {
+  override readonly name = 'stopped';
+}
+
 const options = JSON.parse(process.argv[2] ?? '') as ClientOptions;
 const workload = await workloadNamed(options.workload);
 const paper = new PaperFile(options.history);
@@ -72,7 +77,7 @@ process.on('message', (order: Order) => {
       collectGarbage();
       return say({ report: 'collected' });
     case 'rest':
-      return stopping.abort(new Error('the run ends'));
+      return stopping.abort(new Stopped('the run ends'));
     case 'finish':
       void seats[0]?.finish().then(() => say({ report: 'finished' })); // a rejection ends the process, and is seen
       return;
@@ -81,7 +86,7 @@ process.on('message', (order: Order) => {
   }
 });
 process.once('SIGTERM', () => {
-  stopping.abort(new Error('the process is to end'));
+  stopping.abort(new Stopped('the process is to end'));
   ending.abort();
 });
 process.once('disconnect', () => {

@@ -11,6 +11,7 @@ import { mutex } from '../../history/lock-kinds.js';
 import { lockModel } from '../../history/models/lock.js';
 import { operationsOf, type Violation } from '../../history/record.js';
 import { judgeByModel } from '../../history/wgl.js';
+import { Witness } from '../../history/witness.js';
 import type { Desk, Evidence, Workload } from '../../workload/workload.js';
 import type { RealDesk } from '../loads.js';
 
@@ -68,25 +69,25 @@ async function useTwice(desk: RealDesk, use: Use): Promise<void> {
   desk.probe('use.begin');
   for (let writes = 2; writes > 0; writes--) {
     await desk.pause(desk.random.between(20, 120));
-    if (!(await untilAnswered(() => increment(desk, use)))) {
-      desk.note('refused', use.lock, use.held);
-      return;
-    }
+    const end = await untilAnswered(() => increment(desk, use));
+    if (end === 'done') continue;
+    desk.note(end, use.lock, use.held);
+    return;
   }
 }
 
-/** What the store says is the point. @returns whether it has said yes */
-async function untilAnswered(work: () => Promise<void>): Promise<boolean> {
+/** What the store says is the point: `gave up` if it has said nothing. */
+async function untilAnswered(work: () => Promise<void>): Promise<'done' | 'refused' | 'gave up'> {
   for (let tries = 0; tries < 20; tries++) {
     try {
       await work();
-      return true;
+      return 'done';
     } catch (error) {
       if (!isConclaveError(error)) throw error;
-      if (error.code === 'FENCED_OUT') return false;
+      if (error.code === 'FENCED_OUT') return 'refused';
     }
   }
-  return false;
+  return 'gave up';
 }
 
 async function increment(desk: RealDesk, { lock, hold, held, fence }: Use): Promise<void> {
@@ -113,11 +114,13 @@ async function increment(desk: RealDesk, { lock, hold, held, fence }: Use): Prom
 function judge({ entries, changes, namespace, lagMs = 0 }: Evidence): Violation[] {
   const operations = operationsOf(entries);
   const lives = livesOf(changes);
+  const witness = new Witness(operations);
   const locks = [...new Set(operations.map(({ on }) => on))];
   return locks.flatMap((lock) => {
     const line = `${namespace}/lock/${lock}/`;
     const ofLock = operations.filter(({ on }) => on === lock);
-    const evidence: LineEvidence = { kind: mutex, line, operations: ofLock, changes, lives, lagMs };
+    const ofLine = { kind: mutex, line, operations: ofLock };
+    const evidence: LineEvidence = { ...ofLine, changes, lives, lagMs, witness };
     return [
       ...judgeRegister(evidence, registerOf(lock)),
       ...judgeHolding(evidence),

@@ -12,7 +12,7 @@ import { Rig } from '../rig/rig.js';
 import { suffer } from '../run.js';
 import { namespace, Stage } from '../stage.js';
 import type { Scenario, Stand } from './scenario.js';
-import { expectStruck, lossesIn, playUnderFaults } from './under-faults.js';
+import { expectJudged, expectStruck, lossesIn, playUnderFaults } from './under-faults.js';
 import { until } from './until.js';
 
 export const clocks: Scenario = {
@@ -100,6 +100,7 @@ async function misleadLeader(stand: Stand, seconds: number): Promise<void> {
   const losses = lossesIn(evidence.entries).length;
   stand.figure('the clock of the leader', `${done.join(', ')}: ${losses} holds lost, ${elections} elections`);
   expectStruck(stand, 'register', schedule);
+  expectJudged(stand, 'register', evidence);
   stand.expect(done.length > 0, 'no clock went wrong: nothing was shown');
   stage.conclude(evidence, stand.violations, { schedule });
 }

@@ -23,15 +23,16 @@ export const earlyRevoke: Scenario = {
   needs: ['strace'],
   repetitions: { full: 3, tenth: 1 },
   async run(stand, repetitions) {
-    let lost = 0;
-    for (let time = 0; time < repetitions; time++) lost += await stallOnce(stand);
-    stand.figure('leases revoked early', `${lost} of ${repetitions * clients}`);
-    stand.expect(lost > 0, 'no lease was revoked early: nothing was shown');
+    const times: number[] = [];
+    for (let time = 0; time < repetitions; time++) times.push(...(await stallOnce(stand)));
+    stand.figure('leases revoked early', `${times.length} of ${repetitions * clients}`);
+    stand.spread('loss told after it was seen', times);
+    stand.expect(times.length > 0, 'no lease was revoked early: nothing was shown');
   },
 };
 
-/** @returns how many leases were revoked early */
-async function stallOnce(stand: Stand): Promise<number> {
+/** @returns when the loss of each lease that was revoked early was told, after somebody else saw it */
+async function stallOnce(stand: Stand): Promise<number[]> {
   await using rig = await Rig.start({ tier: 'loopback', clients: 1, fsync: true });
   await using recorder = new Recorder(rig.endpoints);
   const leader = await until('there is a leader', () => rig.leader());
@@ -45,7 +46,7 @@ async function stallOnce(stand: Stand): Promise<number> {
     await disk.over;
     // What the old leader revokes, it revokes before it has heard of the new one.
     await delay(2_000);
-    return (await Promise.all(stories.map((story) => story()))).filter((isLost) => isLost).length;
+    return (await Promise.all(stories.map((story) => story()))).filter((ms) => ms !== undefined);
   } finally {
     await Promise.all(watched.map((each) => each[Symbol.asyncDispose]()));
   }
@@ -57,8 +58,8 @@ interface Story {
   readonly hold: Hold;
 }
 
-/** Watches a hold from now on. @returns what tells whether it was lost, once it was told if it was */
-function lossOf(stand: Stand, { recorder, watched, hold }: Story): () => Promise<boolean> {
+/** Watches a hold from now on. @returns what tells how late its loss was told; undefined if it was not lost */
+function lossOf(stand: Stand, { recorder, watched, hold }: Story): () => Promise<number | undefined> {
   const fence = hold.guard();
   let goneAt: number | undefined;
   const stop = recorder.onChange(({ key, type }) => {
@@ -67,10 +68,9 @@ function lossOf(stand: Stand, { recorder, watched, hold }: Story): () => Promise
   const told = abortedAt(hold.signal);
   return async () => {
     stop();
-    if (goneAt === undefined || !watched) return false;
+    if (goneAt === undefined || !watched) return undefined;
     const { store } = watched.conclave;
     const toldAt = await Promise.race([told, delay(guardMs, Infinity, { ref: false })]);
-    stand.figure(`${hold.key}: lost told after its end`, `${Math.round(toldAt - goneAt)} ms`);
     stand.expect(toldAt < Infinity, `the loss of ${hold.key} was not told`);
     stand.expect(!hold.isHeld(), `${hold.key} is gone, and said to be held`);
     const late = await store.txn({ if: fence, then: [get('nothing')] });
@@ -78,6 +78,6 @@ function lossOf(stand: Stand, { recorder, watched, hold }: Story): () => Promise
     const name = hold.key.split('/').at(-2) ?? '';
     const again = await ending(watched.conclave.mutex(name).acquire({ timeoutMs: guardMs }));
     stand.expect(again.value !== undefined, `${name} was not acquired again: ${String(again.error)}`);
-    return true;
+    return toldAt - goneAt;
   };
 }

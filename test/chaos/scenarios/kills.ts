@@ -2,7 +2,7 @@ import { operationsOf } from '../../history/record.js';
 import { run } from '../run.js';
 import { deathsIn } from './estates.js';
 import type { Scenario, Stand } from './scenario.js';
-import { expectStruck } from './under-faults.js';
+import { expectJudged, expectStruck } from './under-faults.js';
 
 const nemeses = [
   'a client killed',
@@ -27,6 +27,7 @@ async function killAndJudge(stand: Stand, repetitions: number): Promise<void> {
     stand.expect(clients > 0 && members > 0, 'only clients were killed, or only members');
   stand.add(violations);
   expectStruck(stand, 'register', schedule);
+  expectJudged(stand, 'register', evidence);
   const operations = operationsOf(evidence.entries);
   const count = (call: string): string => {
     const ofCall = operations.filter((each) => each.call === call);

@@ -15,7 +15,7 @@ import { namespace, Stage } from '../stage.js';
 import { agesOf, estatesIn } from './estates.js';
 import type { Scenario, Stand } from './scenario.js';
 import { judgeWakeUps } from './wake-ups.js';
-import { deathsOfMembers, expectStruck, lossesIn, playUnderFaults } from './under-faults.js';
+import { deathsOfMembers, expectJudged, expectStruck, lossesIn, playUnderFaults } from './under-faults.js';
 
 export const allKilled: Scenario = {
   number: 17,
@@ -180,6 +180,7 @@ export const leaderless: Scenario = {
       return deletedAt - diedAt - (elections + 1) * ttlMs - elections * electionMs;
     });
     expectStruck(stand, 'register', schedule);
+    expectJudged(stand, 'register', evidence);
     const elections = Math.max(...terms.map(({ term }) => term)) - firstTerm;
     stand.figure('elections', elections);
     stand.expect(2 * elections >= schedule.length, 'those who were killed did not lead');
@@ -235,6 +236,7 @@ export const soak: Scenario = {
     stand.add(await stage.end());
     const evidence = await stage.evidence();
     stand.add(judge(stage.workload, evidence));
+    expectJudged(stand, 'mutex', evidence);
     stage.conclude(evidence, stand.violations, { schedule });
   },
 };

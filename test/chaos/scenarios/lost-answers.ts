@@ -1,6 +1,7 @@
 import { connect, type Conclave, prefix } from '../../../src/index.js';
 import { Cluster } from '../../rig/cluster.js';
 import { Proxy } from '../../rig/proxy.js';
+import { type Method, TransportError } from '../../../src/store/transport.js';
 import { namespace } from '../stage.js';
 import { Watched } from './clients.js';
 import type { Scenario, Stand } from './scenario.js';
@@ -9,20 +10,13 @@ import { until } from './until.js';
 /** One call whose answer is lost. */
 interface Case {
   readonly name: string;
-  /** What it passes around the request whose answer is to be lost. @default the first answer that comes is lost */
-  readonly probes?: Probes;
+  /** The request whose answer is lost: the first one of the call. @default 'txn' */
+  readonly method?: Method;
+  /** What it passes just before it sends that. @default the first one that it sends */
+  readonly sends?: string;
   /** Does it once, and says what is wrong with what came of it. */
   run(stage: Setting): Promise<string | undefined>;
 }
-
-interface Probes {
-  /** Just before it is sent. */
-  readonly sent: string;
-  /** Only if the answer has come. */
-  readonly answered: string;
-}
-
-const take: Probes = { sent: 'ticket.take', answered: 'ticket.taken' };
 
 interface Setting {
   /** Its answers are lost. */
@@ -30,7 +24,7 @@ interface Setting {
   readonly near: Conclave;
   /** Unique. */
   readonly name: string;
-  /** Runs a call; the first answer that comes once its request is sent is lost, with its connection. */
+  /** Runs a call; what comes from when its request is sent is lost, with its connection. */
   readonly losing: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
@@ -40,6 +34,7 @@ const keysBelow = async (conclave: Conclave, path: string): Promise<number> =>
 const cases: readonly Case[] = [
   {
     name: 'grant of a lease',
+    method: 'leaseGrant',
     async run({ far, near, losing }) {
       const before = (await near.store.lease.list()).leases.length;
       const session = await losing(() => far.withSession({ ttlMs: 30_000 }));
@@ -50,7 +45,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'acquire',
-    probes: take,
+    sends: 'ticket.take',
     async run({ far, near, name, losing }) {
       const hold = await losing(() => far.mutex(name).acquire());
       const tickets = await keysBelow(near, `lock/${name}/`);
@@ -60,7 +55,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'tryAcquire',
-    probes: take,
+    sends: 'ticket.take',
     async run({ far, name, losing }) {
       const hold = await losing(() => far.mutex(name).tryAcquire());
       await hold?.release();
@@ -69,6 +64,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'release',
+    sends: 'hold.release',
     async run({ far, near, name, losing }) {
       const hold = await far.mutex(name).acquire();
       await losing(() => hold.release());
@@ -79,7 +75,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'enqueue',
-    probes: { sent: 'once.send', answered: 'once.done' },
+    sends: 'once.send',
     async run({ far, near, name, losing }) {
       const { created, id } = await losing(() => far.queue(name).enqueue('value'));
       const jobs = await keysBelow(near, `queue/${name}/job/`);
@@ -89,7 +85,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'claim',
-    probes: { sent: 'queue.claim', answered: 'queue.claimed' },
+    sends: 'queue.claim',
     async run({ far, near, name, losing }) {
       await near.queue(name).enqueue('value');
       const delivery = await losing(() => far.queue(name).receive());
@@ -125,7 +121,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'enter a barrier',
-    probes: take,
+    sends: 'ticket.take',
     async run({ far, near, name, losing }) {
       const passes = near.doubleBarrier(name, { parties: 2 }).enter();
       const pass = await losing(() => far.doubleBarrier(name, { parties: 2 }).enter());
@@ -175,14 +171,16 @@ async function runCase(stand: Stand, each: Case, { repetitions, proxy, near, far
       name: `${each.name.replaceAll(' ', '-')}-${time}`,
       async losing(work) {
         await until('it is quiet', () => proxy.connections > 0 && far.transport.unanswered === 0);
-        const { swallowedBytes } = proxy;
+        await far.conclave.store.get('nothing'); // from here on the connection stands
         const startedAt = performance.now();
-        const isAnswered = loseOnce(proxy, far, each.probes);
+        const { swallowedBytes } = proxy;
+        const isLost = loseOnce(proxy, far, each);
         const done = work();
+        // Its own, or another one that it is lost with.
         await until('an answer is lost', () => proxy.swallowedBytes > swallowedBytes);
         await proxy.set('pass');
         const result = await done;
-        if (!isAnswered()) lost++;
+        if (isLost()) lost++;
         times.push(performance.now() - startedAt);
         return result;
       },
@@ -190,19 +188,26 @@ async function runCase(stand: Stand, each: Case, { repetitions, proxy, near, far
     stand.expect(wrong === undefined, `${each.name}: ${wrong ?? ''}`);
   }
   stand.spread(each.name, times);
-  if (each.probes) stand.figure(`${each.name}: answers lost`, `${lost} of ${repetitions}`);
-  // A renewal may be answered just then, and its answer lost instead.
+  stand.figure(`${each.name}: answers lost`, `${lost} of ${repetitions}`);
   stand.expect(2 * lost >= repetitions, `${each.name}: only ${lost} of ${repetitions} answers were lost`);
 }
 
-/** Answers are lost from now on, or from when the request is sent. @returns whether that was answered nevertheless */
-function loseOnce(proxy: Proxy, far: Watched, probes: Probes | undefined): () => boolean {
-  const passed = new Set<string>();
-  const lose = (): void => void proxy.set({ kind: 'drop-response', resetAfterMs: 20 });
-  if (!probes) lose();
+/** Answers are lost from when the request is sent. @returns whether its own was: nobody knows what has become of it */
+function loseOnce(proxy: Proxy, far: Watched, { method = 'txn', sends }: Case): () => boolean {
+  const { transport } = far;
+  let isNext = sends === undefined;
+  let isLost = false;
+  let sent: object | undefined;
   far.onProbe = (name) => {
-    if (name === probes?.sent && !passed.has(name)) lose();
-    passed.add(name);
+    if (name === sends) isNext = true;
   };
-  return () => probes !== undefined && passed.has(probes.answered);
+  transport.onCall = (each, request) => {
+    if (each !== method || !isNext || sent) return;
+    sent = request;
+    void proxy.set({ kind: 'drop-response', resetAfterMs: 20 });
+  };
+  transport.onFailure = (_, request, error) => {
+    if (request === sent) isLost = !(error instanceof TransportError && error.neverSent);
+  };
+  return () => isLost;
 }

@@ -32,10 +32,10 @@ export class Stand {
 
   /** Of times, in milliseconds. */
   spread(name: string, times: readonly number[]): void {
-    const sorted = [...times].sort((a, b) => a - b);
-    const at = (share: number): number => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? NaN);
-    if (sorted.length === 0) this.figures[name] = 'none';
-    else this.figures[name] = `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms (${sorted.length})`;
+    const at = (share: number): string => `${Math.round(percentile(times, share))} ms`;
+    // Of fewer than a hundred it is the longest.
+    const p99 = times.length < 100 ? '' : `p99 ${at(0.99)}, `;
+    this.figures[name] = times.length === 0 ? 'none' : `p50 ${at(0.5)}, ${p99}max ${at(1)} (${times.length})`;
   }
 
   expect(holds: boolean, what: string): void {
@@ -45,4 +45,10 @@ export class Stand {
   add(violations: readonly Violation[]): void {
     this.violations.push(...violations);
   }
+}
+
+/** The smallest of them that such a share of all does not exceed; NaN of none. */
+export function percentile(times: readonly number[], share: number): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? NaN;
 }

@@ -4,7 +4,7 @@ import { monotonicMs } from '../client/paper.js';
 import { judge } from '../judge.js';
 import { Stage } from '../stage.js';
 import type { Scenario, Stand } from './scenario.js';
-import { lossesIn } from './under-faults.js';
+import { expectJudged, lossesIn } from './under-faults.js';
 import { until } from './until.js';
 
 const ttlMs = 5_000;
@@ -36,6 +36,7 @@ export const slowMember: Scenario = {
     stand.add([...(await stage.settle()).violations, ...(await stage.end())]);
     const evidence = await stage.evidence();
     stand.add(judge(stage.workload, evidence));
+    expectJudged(stand, 'register', evidence);
     for (const [name, from, to] of spans) report(stand, name, within(evidence.entries, from, to));
     // To the end: what could not be renewed is lost a TTL later, when the member may be well again.
     const lost = lossesIn(evidence.entries).length;

@@ -8,6 +8,7 @@ import { monotonicMs } from '../client/paper.js';
 import { nemesisNamed } from '../nemesis/nemeses.js';
 import { Stage } from '../stage.js';
 import type { Scenario } from './scenario.js';
+import { expectJudged } from './under-faults.js';
 import { until } from './until.js';
 
 const ttlMs = 3_000;
@@ -65,6 +66,7 @@ export const splitBrain: Scenario = {
     stand.add([...violations, ...(await stage.end())]);
     const evidence = await stage.evidence();
     stand.add(judge(stage.workload, evidence));
+    expectJudged(stand, 'register', evidence);
     const losses = notesOf(evidence.entries).filter(({ what }) => what === 'lost');
     const takeovers: number[] = [];
     let looked = 0;

@@ -1,6 +1,8 @@
 import { type Entry, type Note, notesOf, operationsOf } from '../../history/record.js';
 import type { Struck } from '../archive.js';
+import { holdsJudged, isBlind } from '../judge.js';
 import { run, type RunOptions, type RunResult } from '../run.js';
+import type { Evidence } from '../../workload/workload.js';
 import type { Stand } from './scenario.js';
 
 /** Faults of processes: aimed, and at random. */
@@ -32,6 +34,7 @@ export async function playUnderFaults(
     [...counts].map(([call, times]) => `${times} ${call}`).join(', '),
   );
   if (options.nemeses.length > 0) expectStruck(stand, options.workload, result.schedule);
+  if (counts.has('acquire') || counts.has('campaign')) expectJudged(stand, options.workload, result.evidence);
   stand.figure(`${options.workload}: all served after the last`, `${Math.round(result.settledMs)} ms`);
   return result;
 }
@@ -43,6 +46,13 @@ export function expectStruck(stand: Stand, what: string, schedule: readonly Stru
   const struck = schedule.filter(({ isMissed }) => !isMissed).length - failed.length;
   stand.figure(`${what}: faults`, `${struck} of ${schedule.length}`);
   stand.expect(struck > 0, `${what}: no fault was struck`);
+}
+
+/** Where I1 could look at no hold, it has shown nothing. */
+export function expectJudged(stand: Stand, what: string, evidence: Evidence): void {
+  const holds = holdsJudged(evidence);
+  stand.figure(`${what}: holds judged by I1`, `${holds.judged} of ${holds.told}`);
+  stand.expect(!isBlind(holds), `${what}: I1 could look at none of ${holds.told} holds`);
 }
 
 /** Those that tell that a hold was lost. */

@@ -1,13 +1,15 @@
 import { describeGrant, type Grant, grantsOf, type LineEvidence, ticketsByKey, weightIn } from '../line.js';
-import { type Life, revisionAt } from '../lives.js';
+import type { Life } from '../lives.js';
 import type { Violation } from '../record.js';
+import { revisionBy } from '../witness.js';
 
 /**
  * I1: those who were told that they hold are not too many, at any revision: from the one that the store had when they were
- * told, to the one at which their ticket went. The rule of the line plays no part in this, only how many may hold together.
+ * told, or the next that is known for sure, to the one at which their ticket went. The rule of the line plays no part in this,
+ * only how many may hold together.
  */
 export function judgeHolding(evidence: LineEvidence): Violation[] {
-  const { kind, operations, changes, lagMs = 0 } = evidence;
+  const { kind, operations } = evidence;
   const tickets = ticketsByKey(evidence);
   const told = new Set<string>();
   const violations: Violation[] = [];
@@ -19,7 +21,7 @@ export function judgeHolding(evidence: LineEvidence): Violation[] {
     }
     if (told.has(grant.key)) return []; // re-entrant
     told.add(grant.key);
-    return spansOf(evidence, grant, ticket, revisionAt(changes, grant.returnedAt + lagMs));
+    return spansOf(evidence, grant, ticket, revisionBy(evidence, grant.returnedAt));
   });
   const edges = spans.flatMap((span) => [
     { at: span.from, by: span.weight, span },
@@ -38,6 +40,25 @@ export function judgeHolding(evidence: LineEvidence): Violation[] {
     violations.push(complaint(`at revision ${at} the ${kind.name} is held by ${who}`));
   }
   return violations;
+}
+
+/** How many holds clients were told of, and how many of these I1 looks at. */
+export interface Coverage {
+  readonly told: number;
+  readonly judged: number;
+}
+
+/** Of all locks and elections of a run. The tickets of the others had gone by the first revision that is known for sure. */
+export function coverageOf(evidence: Omit<LineEvidence, 'kind' | 'line'>): Coverage {
+  const tickets = new Map(evidence.lives.map((life) => [life.key, life]));
+  const toldAt = new Map<string, number>();
+  // Of a re-entrant hold the first.
+  for (const { key, returnedAt } of grantsOf(evidence.operations))
+    if (!toldAt.has(key)) toldAt.set(key, returnedAt);
+  const judged = [...toldAt].filter(
+    ([key, at]) => revisionBy(evidence, at) < (tickets.get(key)?.deleteRevision ?? 0),
+  );
+  return { told: toldAt.size, judged: judged.length };
 }
 
 interface Span {

@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../../src/testing/random.js';
 import { judgeLock, lineOf } from '../judge-lock.js';
+import type { LineEvidence } from '../line.js';
 import { livesOf } from '../lives.js';
 import { type LockKind, mutex, rwLock, semaphore } from '../lock-kinds.js';
 import { type Change, type Entry, type Facts, operationsOf, type Return, type Violation } from '../record.js';
 import { lockStory } from '../stories/lock-story.js';
 import { type MadeUp, Stage } from '../stories/stage.js';
+import { Witness } from '../witness.js';
+import { coverageOf, judgeHolding } from './holding.js';
+import { judgeTurns } from './turns.js';
 
 const namespace = 'conclave';
 const name = 'it';
@@ -219,4 +224,68 @@ it('a write that was denied and is there breaks I3, whatever is unknown of other
   stage.now++;
   write('b', 'unknown', false);
   expect(broken(mutex, stage)).toContain('I3');
+});
+
+describe('a dump that is late by up to a second', () => {
+  const lagMs = 1_000;
+  const line = lineOf(mutex, namespace, name);
+
+  function evidenceOf(
+    { entries, changes }: MadeUp,
+    witness = new Witness(operationsOf(entries)),
+  ): LineEvidence {
+    const operations = operationsOf(entries);
+    return { kind: mutex, line, operations, changes, lives: livesOf(changes), lagMs, witness };
+  }
+
+  /** One holds, the next one is told so as well and writes, and the first one goes 300 ms later. */
+  function overlapping(): MadeUp {
+    const stage = new Stage(1);
+    const take = (client: string): string => {
+      const id = stage.invoke(client, 'acquire', name);
+      const key = `${line}${client}`;
+      const token = stage.put(key, {}, client);
+      stage.now++;
+      stage.return(id, 'ok', { key, token });
+      stage.now++;
+      const write = stage.invoke(client, 'write', name, { key, token, register });
+      const revision = stage.put(register, { token, client, n: token });
+      stage.now++;
+      stage.return(write, 'ok', { revision });
+      return key;
+    };
+    const [first, second] = [take('a'), take('b')];
+    stage.now += 300;
+    stage.delete(first);
+    stage.delete(second);
+    return stage;
+  }
+
+  it('hides no overlap of less than that: a write tells of the revision', () => {
+    const evidence = evidenceOf(overlapping());
+    expect(judgeHolding(evidence).map(({ rule }) => rule)).toEqual(['I1']);
+    expect(judgeTurns(evidence).map(({ rule }) => rule)).toEqual(['I4']);
+    expect(coverageOf(evidence)).toEqual({ told: 2, judged: 2 });
+  });
+
+  it('hides all of it if nobody writes, and it is known that nothing was looked at', () => {
+    const evidence = evidenceOf(overlapping(), new Witness([]));
+    expect([...judgeHolding(evidence), ...judgeTurns(evidence)]).toEqual([]);
+    expect(coverageOf(evidence)).toEqual({ told: 2, judged: 0 });
+  });
+
+  it('lets nothing that is as it should be look wrong', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = new Random(seed);
+      const { entries, changes } = storyOf(mutex, seed, { unknown: 0.15, losses: 0.2 });
+      let at = 0;
+      const late = changes.map((change) => {
+        at = Math.max(at, change.at + random.between(0, lagMs));
+        return { ...change, at };
+      });
+      const evidence = evidenceOf({ entries, changes: late });
+      expect([...judgeHolding(evidence), ...judgeTurns(evidence)]).toEqual([]);
+      expect(coverageOf(evidence).judged).toBeGreaterThan(10);
+    }
+  });
 });
