@@ -14,7 +14,6 @@ export type { FaultyTransport } from './faulty-transport.js';
 export type { PeerRuntime } from './peer-runtime.js';
 export type { Activity } from './peer-runtime.js';
 export type { Probe } from '../base/probes.js';
-export type { ProbeName } from './probe-hooks.js';
 export { Random } from './random.js';
 export type { Direction } from './route.js';
 export type { Sent } from './sent.js';

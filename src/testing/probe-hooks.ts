@@ -2,9 +2,6 @@ import { type Probe, probes } from '../base/probes.js';
 import type { Fault } from './call-faults.js';
 import type { Peer } from './peer.js';
 
-/** A name that stands in the code is checked by the compiler; one that is drawn, or read from a file, when it is used. */
-export type ProbeName<Name extends string> = string extends Name ? Name : Probe;
-
 export interface ProbeAim {
   /** Only there. @default all */
   readonly peer: Peer | undefined;
@@ -15,7 +12,7 @@ export interface ProbeAim {
 export class ProbeHooks {
   readonly #hooks = new Set<(peer: Peer, passed: Probe) => void>();
 
-  add(name: string, { peer: only, callback }: ProbeAim): Fault {
+  add(name: Probe, { peer: only, callback }: ProbeAim): Fault {
     let hasFired = false;
     const hook = (peer: Peer, passed: Probe): void => {
       if (passed !== name || (only !== undefined && peer !== only)) return;
@@ -40,7 +37,7 @@ export class ProbeHooks {
   }
 }
 
-/** @throws TypeError if there is no such point: nobody would ever come by, and the test would pass */
+/** Also of one that is drawn, or read from a file. @throws TypeError if there is no such point: nobody would ever come by, and the test would pass */
 export function checkProbe(name: string): void {
   const known: readonly string[] = probes;
   if (!known.includes(name)) throw new TypeError(`there is no probe ${name}; there are ${probes.join(', ')}`);

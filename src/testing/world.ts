@@ -1,5 +1,6 @@
 import { sleep } from '../base/runtime.js';
 import { Conclave } from '../conclave.js';
+import type { Probe } from '../base/probes.js';
 import { Engine } from '../memory/engine.js';
 import { MemoryTransport } from '../memory/transport.js';
 import { Store } from '../store/store.js';
@@ -12,7 +13,7 @@ import { findLeaks, type Leak, LeakError, longestLeaseMs } from './leaks.js';
 import { Past } from './past.js';
 import { Peer } from './peer.js';
 import { PeerRuntime } from './peer-runtime.js';
-import { checkProbe, ProbeHooks, type ProbeName } from './probe-hooks.js';
+import { checkProbe, ProbeHooks } from './probe-hooks.js';
 import { Random } from './random.js';
 import type { Sent } from './sent.js';
 import type { Party } from './store-faults.js';
@@ -211,11 +212,7 @@ export class World extends Faults implements AsyncDisposable {
    * @returns whether it was ever called, and what removes it again
    * @throws TypeError if there is no such point
    */
-  onProbe<Name extends string>(
-    name: ProbeName<Name>,
-    callback: (peer: Peer) => void,
-    { client }: { client?: Party } = {},
-  ): Fault {
+  onProbe(name: Probe, callback: (peer: Peer) => void, { client }: { client?: Party } = {}): Fault {
     checkProbe(name);
     return this.#probes.add(name, { callback, peer: client && this.peerOf(client) });
   }

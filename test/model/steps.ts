@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Probe } from '../../src/base/probes.js';
 import { actorCount } from './actor.js';
 import type { Change, Kind } from './kinds.js';
 import type { Want } from './want.js';
@@ -29,7 +30,7 @@ export type Move =
   | (By & { readonly do: 'close' });
 
 /** Points that the code of the library passes, in the middle of something. */
-export type Probe = (typeof probes)[number];
+export type LockProbe = (typeof probes)[number];
 const probes = [
   'session.granted',
   'ticket.take',
@@ -48,7 +49,7 @@ const probes = [
 export type Sudden = 'crash' | 'pause' | 'partition' | 'refuse' | 'expire';
 
 /** What happens to them. */
-export type Fault<At extends string = Probe> =
+export type Fault<At extends Probe = LockProbe> =
   | (By & { readonly do: 'expire'; readonly stalledLeader: boolean })
   | (By & {
       readonly do: 'crash' | 'pause' | 'suspend' | 'resume' | 'heal' | 'refuse' | 'compactUnderWatches';
@@ -137,7 +138,7 @@ function movesOf(kind: Kind): fc.WeightedArbitrary<Move>[] {
 }
 
 /** @param at where to lie in ambush */
-export function faultsAt<At extends string>(at: readonly At[]): fc.WeightedArbitrary<Fault<At>>[] {
+export function faultsAt<At extends Probe>(at: readonly At[]): fc.WeightedArbitrary<Fault<At>>[] {
   return [
     ...openly,
     {

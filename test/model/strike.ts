@@ -1,6 +1,6 @@
 import { put } from '../../src/index.js';
 import type { Op, TxnOp } from '../../src/store/operations.js';
-import type { RequestTo, Target, World } from '../../src/testing/index.js';
+import type { Probe, RequestTo, Target, World } from '../../src/testing/index.js';
 import type { Actor } from './actor.js';
 import type { LineJudge } from './line-judge.js';
 import type { Aim, Fault, Mishap } from './steps.js';
@@ -16,7 +16,7 @@ export interface Scene {
 }
 
 /** Lets something go wrong. */
-export function strike(fault: Fault<string>, scene: Scene): void {
+export function strike(fault: Fault<Probe>, scene: Scene): void {
   const { world } = scene;
   if (!('by' in fault)) return strikeStore(fault, scene);
   const actor = scene.actorAt(fault.by);
@@ -56,7 +56,7 @@ export function strike(fault: Fault<string>, scene: Scene): void {
   }
 }
 
-function strikeStore(fault: Exclude<Fault<string>, { readonly by: number }>, scene: Scene): void {
+function strikeStore(fault: Exclude<Fault<Probe>, { readonly by: number }>, scene: Scene): void {
   const { world } = scene;
   switch (fault.do) {
     case 'silence':
@@ -82,7 +82,7 @@ function compact(world: World): void {
 }
 
 /** Once, the next time it comes by. */
-function ambush({ by, at, fault }: Fault<string> & { do: 'ambush' }, actor: Actor, scene: Scene): void {
+function ambush({ by, at, fault }: Fault<Probe> & { do: 'ambush' }, actor: Actor, scene: Scene): void {
   const { world, armed } = scene;
   const trap = world.onProbe(at, spring, { client: actor.peer });
   armed.add(trap);

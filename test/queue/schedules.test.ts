@@ -339,7 +339,7 @@ describe('each instant is fired once', () => {
     expect(worker.runs).toEqual(firesOf('s', ...instants(5)));
   });
 
-  it.each(['queue.fire', 'queue.fired'])('though the one that does it dies at %s', async (probe) => {
+  it.each(['queue.fire', 'queue.fired'] as const)('though the one that does it dies at %s', async (probe) => {
     const fault = world.onProbe(probe, (peer: Peer) => world.crash(peer), { client: first });
     await world.advance(40_000);
     fault.cancel();

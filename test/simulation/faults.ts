@@ -1,3 +1,4 @@
+import type { Probe } from '../../src/base/probes.js';
 import type { Method } from '../../src/store/transport.js';
 import type { Random } from '../../src/testing/random.js';
 
@@ -54,7 +55,7 @@ export type Fault = Timed &
         readonly isSilent: boolean;
         readonly lateMs: number;
       })
-    | (By & Lasting & { readonly do: 'ambush'; readonly probe: string; readonly sudden: Sudden })
+    | (By & Lasting & { readonly do: 'ambush'; readonly probe: Probe; readonly sudden: Sudden })
     | (Lasting & { readonly do: 'silence'; readonly member: number })
     | (Lasting & {
         readonly do: 'lagMember';
@@ -115,7 +116,7 @@ export function drawKinds(random: Random): readonly Kind[] {
 
 export interface FaultScope {
   readonly kinds: readonly Kind[];
-  readonly probes: readonly string[];
+  readonly probes: readonly Probe[];
   readonly clients: number;
   readonly lengthMs: number;
 }

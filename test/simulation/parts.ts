@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { Probe } from '../../src/base/probes.js';
 import type { Workload } from '../workload/workload.js';
 import type { Check } from './check.js';
 import { playScenarios } from './clusters.js';
@@ -32,7 +33,7 @@ export interface PartsOptions {
 }
 
 /** Where one fault, or two, are placed: all points that a lock and an election pass without a compaction. */
-const places = [
+const places: readonly Probe[] = [
   'session.granted',
   'ticket.take',
   'ticket.taken',

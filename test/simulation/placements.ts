@@ -1,3 +1,4 @@
+import type { Probe } from '../../src/base/probes.js';
 import { textOf } from '../history/facts.js';
 import { notesOf } from '../history/record.js';
 import type { Workload } from '../workload/workload.js';
@@ -10,7 +11,7 @@ const suddens: readonly Sudden[] = ['crash', 'pause', 'partition', 'expire'];
 const pauseMs = 4_000;
 
 /** Every place of one fault: what happens to which of two clients when it first passes which point. */
-function places(probes: readonly string[]): Fault[] {
+function places(probes: readonly Probe[]): Fault[] {
   return probes.flatMap((probe) =>
     suddens.flatMap((sudden) =>
       [0, 1].map((by): Fault => ({ at: 0, do: 'ambush', by, probe, sudden, forMs: pauseMs })),
@@ -25,12 +26,12 @@ function places(probes: readonly string[]): Fault[] {
  */
 export async function playPlacements(
   workload: Workload,
-  probes: readonly string[],
+  probes: readonly Probe[],
   stride: number,
 ): Promise<Check> {
   const all = places(probes);
   const name = `${workload.name}: two faults at every pair of places`;
-  const never = new Set(probes);
+  const never = new Set<string>(probes);
   let [runs, both] = [0, 0];
   for (let i = 0; i < all.length ** 2; i += stride) {
     const faults = [all[Math.floor(i / all.length)], all[i % all.length]].filter(

@@ -7,7 +7,7 @@ const otherProbes: readonly Probe[] = ['queue.fire', 'queue.fired', 'recipe.watc
 export const probes: readonly Probe[] = all.filter((probe) => !otherProbes.includes(probe));
 
 /** Those that a workload may pass. */
-export function probesOf(workload: string): readonly string[] {
+export function probesOf(workload: string): readonly Probe[] {
   return probes.filter((probe) =>
     ['barrier', 'queue'].every((part) => !probe.startsWith(`${part}.`) || workload.endsWith(part)),
   );

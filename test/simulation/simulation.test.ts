@@ -63,7 +63,11 @@ describe('a run', () => {
 
   it('ambushes what all do first, and whoever takes the seat of one who has crashed', async () => {
     const ambush = { do: 'ambush', by: 0, forMs: 100, sudden: 'crash' } as const;
-    const faults = ['session.granted', 'ticket.taken'].map((probe): Fault => ({ ...ambush, at: 0, probe }));
+    const faults = (['session.granted', 'ticket.taken'] as const).map((probe): Fault => ({
+      ...ambush,
+      at: 0,
+      probe,
+    }));
     const { entries } = await run({ ...planOf(1), lengthMs: 3_000, faults }, mutex);
     const struck = notesOf(entries).filter(({ what }) => what === 'sudden crash');
     expect(struck.map(({ facts }) => facts['probe'])).toEqual(['session.granted', 'ticket.taken']);

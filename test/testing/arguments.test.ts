@@ -14,7 +14,6 @@ const mistakes: [string, (world: World, peer: Peer) => unknown, RegExp][] = [
     (world) => world.onProbe('queue.fires', () => {}),
     /no probe queue.fires; there are session.granted, /,
   ],
-  ['a probe in a variable', (world, peer) => world.onProbe(peer.name, () => {}), /no probe client-1;/],
   ['a member', (world, peer) => world.dropReply(peer, { endpoint: 'member-4' }), /no member member-4/],
   ['a lagging member', (world) => world.lagMember('member-4', 100), /no member member-4/],
   ['a silent member', (world) => world.silence('member-4'), /no member member-4/],

@@ -1,5 +1,6 @@
 import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { DiagnosticEvents } from '../../../src/base/diagnostics.js';
+import { probes } from '../../../src/base/probes.js';
 import { SessionLostError } from '../../../src/index.js';
 import type { World } from '../../../src/testing/index.js';
 
@@ -44,7 +45,7 @@ export class Sightings implements Disposable {
   readonly #counts = new Map<string, number>();
   readonly #subscriptions: (readonly [string, ChannelListener])[] = [];
 
-  /** @param wanted what has to be come across; those written `a.b` are probe points */
+  /** @param wanted what has to be come across; also names of probe points */
   constructor(wanted: readonly string[] = interesting) {
     this.#wanted = wanted;
     this.#on('conclave:lost', ({ error }) =>
@@ -62,8 +63,7 @@ export class Sightings implements Disposable {
 
   /** Counts the probe points passed in a world, too. */
   follow(world: World): void {
-    const probes = this.#wanted.filter((name) => /^[a-z]+\.[a-z]+$/.test(name));
-    for (const name of probes) world.onProbe(name, () => this.add(name));
+    for (const name of probes) if (this.#wanted.includes(name)) world.onProbe(name, () => this.add(name));
   }
 
   add(name: string): void {

@@ -1,7 +1,7 @@
 import { type Delivery, type EnqueueOptions, put, type Queue } from '../../../src/index.js';
 import { QueueLayout } from '../../../src/queue/layout.js';
 import { Search } from '../../../src/queue/search.js';
-import type { World } from '../../../src/testing/index.js';
+import type { Probe, World } from '../../../src/testing/index.js';
 import { Actor, actorCount } from '../actor.js';
 import { cancelled } from '../operations.js';
 import { chosen, type Fault, type Mishap } from '../steps.js';
@@ -96,7 +96,7 @@ export class QueuePlayer {
       if (doing === 'receive') controller.abort(cancelled);
   }
 
-  #strike(fault: Fault<string>): void {
+  #strike(fault: Fault<Probe>): void {
     this.calls.isCalm = false;
     if (fault.do === 'quota') this.model.mayForget = true;
     strike(fault, {
