@@ -76,7 +76,8 @@ async function stopEtcd3(seed: number): Promise<readonly Violation[]> {
 
 export const positiveControls: Scenario = {
   number: 32,
-  title: 'What is known to be wrong is found: no fence, a holder told too early, the locks of the server, the lock of npm etcd3',
+  title:
+    'What is known to be wrong is found: no fence, a holder told too early, the locks of the server, the lock of npm etcd3',
   tier: 'P',
   needs: [],
   repetitions: { full: 1, tenth: 1 },
