@@ -85,7 +85,11 @@ export class Cluster {
     return this.#caller.call('memberPromote', { what: 'cluster.promote', request, options });
   }
 
-  /** Changes where the others reach a member. @throws NotFoundError; AlreadyExistsError if another has one of these addresses */
+  /**
+   * Changes where the others reach a member. Promote a learner first: etcd 3.4 lists one that was moved as a voter.
+   *
+   * @throws NotFoundError; AlreadyExistsError if another has one of these addresses
+   */
   async update(id: bigint, peerUrls: readonly string[], options?: CallOptions): Promise<MembersResult> {
     return this.#caller.call('memberUpdate', {
       what: 'cluster.update',
