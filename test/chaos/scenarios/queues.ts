@@ -13,8 +13,9 @@ import { deaths, deathsOfMembers, lossesIn, playUnderFaults } from './under-faul
 const consumers = 6;
 /** One consumer dies each so many jobs, and a member with each fifth of them. */
 const jobsPerDeath = 200;
-/** Or after so long: a slow machine does fewer jobs, among as many deaths, in about five minutes. */
+/** Or after so long: on a slow machine all deaths come in about five minutes, and the last jobs after them. */
 const deathPauseMs = 2_300;
+const lastJobsMs = 600_000;
 /** Clients of a process: it has as many jobs in its hands. */
 const desks = 2;
 
@@ -62,6 +63,9 @@ async function killConsumers(stand: Stand, repetitions: number): Promise<void> {
     }
     await stage.revive(place);
   }
+  const patience = performance.now() + lastJobsMs;
+  while (put < repetitions && performance.now() < patience) await delay(20);
+  stand.expect(put >= repetitions, `only ${put} jobs were put`);
   stand.figure(
     'jobs put',
     `${put} of ${repetitions} in ${Math.round((performance.now() - startedAt) / 1_000)} s`,
