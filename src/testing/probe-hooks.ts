@@ -37,7 +37,11 @@ export class ProbeHooks {
   }
 }
 
-/** Also of one that is drawn, or read from a file. @throws TypeError if there is no such point: nobody would ever come by, and the test would pass */
+/**
+ * For names that the compiler has not seen: nobody would ever come by, and the test would pass.
+ *
+ * @throws TypeError if there is no such point
+ */
 export function checkProbe(name: string): void {
   const known: readonly string[] = probes;
   if (!known.includes(name)) throw new TypeError(`there is no probe ${name}; there are ${probes.join(', ')}`);
